@@ -102,7 +102,7 @@ def measure_grad_cam() -> Rows:
 
 
 def measure_page(served: Dashboard, page: Page, run: str) -> Rows:
-    """Return the rows for the time from a click on the page's link to the accuracy on screen."""
+    """Return the rows for the time from a click on the test images, or on the page's link, to the accuracy on screen."""
 
     def open_from_start() -> float:
         page.goto(served.url)
@@ -114,21 +114,21 @@ def measure_page(served: Dashboard, page: Page, run: str) -> Rows:
     computed = []
     for _ in range(COMPUTED):
         delete_evaluations(served.store, run)
-        computed.append(open_from_start())
+        open_from_start()
+        computed.append(measure_seconds(partial(choose_split, page, "test")))
     cached = [open_from_start() for _ in range(CACHED)]
-    choose_split(page, "validation")  # computes it
     changes = [measure_seconds(partial(choose_split, page, split)) for split in ("test", "validation") * CACHED]
     return [
-        ("from click to accuracy on screen, computed", "≤ 8 s", median_and_worst(computed)),
+        ("from click on the test images to their accuracy on screen, computed", "≤ 8 s", median_and_worst(computed)),
         ("from another page to the accuracy on screen, from the cache", "≤ 0.5 s", median_and_worst(cached)),
         ("from one split to another, both from the cache", "≤ 0.5 s", median_and_worst(changes)),
     ]
 
 
 def open_evaluate(page: Page) -> None:
-    """Click on the Evaluate page's link and wait for the test accuracy."""
+    """Click on the Evaluate page's link and wait for the validation accuracy."""
     page.get_by_test_id("stSidebarNavLink").filter(has_text="Evaluate").click()
-    page.get_by_text("Test accuracy", exact=True).wait_for()
+    page.get_by_text("Validation accuracy", exact=True).wait_for()
 
 
 def choose_split(page: Page, split: str) -> None:
@@ -141,7 +141,7 @@ def measure_cells(served: Dashboard, page: Page, run: str) -> Rows:
     """Return the row for clicks on the cells of the confusion matrix with the highest counts."""
     counts = finish(evaluate_run(run, served.store.run(run).config, served.store.home)).confusion
     cells = np.argsort(-counts, axis=None, kind="stable")[: CLICKS + 1]
-    page.goto(f"{served.url}/evaluate?run={run}&view=Confusion+matrix")
+    page.goto(f"{served.url}/evaluate?run={run}&split=test&view=Confusion+matrix")
     page.locator(".matrix button").first.wait_for()
     page.wait_for_timeout(1000)
     seconds = []
@@ -207,7 +207,7 @@ def compute_matrix(folder: Path, key: str) -> None:
 
 def measure_many_classes_page(served: Dashboard, page: Page, run: str, many: str) -> Rows:
     """Return the rows for the time from choosing the run with 1,000 classes, while another run's matrix is shown, to its matrix and list."""
-    page.goto(f"{served.url}/evaluate?run={run}&view=Confusion+matrix")
+    page.goto(f"{served.url}/evaluate?run={run}&split=test&view=Confusion+matrix")
     page.locator(".matrix button").first.wait_for()
     page.get_by_role("combobox", name="Run").click()
     option = page.get_by_role("option").filter(has_text=many)

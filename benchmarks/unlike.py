@@ -1,7 +1,7 @@
 """Images unlike the training images: how many are reported, by method. `python -m benchmarks.unlike RUN [PHOTOGRAPHS]`.
 
-In: a run, and perhaps a folder of photographs. Out: for three methods the fraction of test images that are reported (false alarms, 1% of
-the validation images by construction), and for noise, faces, letters and photographs the area under the ROC curve against the test images
+In: a run, and perhaps a folder of photographs. Out: for four methods the fractions of test and training images that are reported (false
+alarms, at most 1% of the validation images by construction), and for noise, faces, letters and photographs the area under the ROC curve against the test images
 and the reported fraction.
 """
 
@@ -20,9 +20,11 @@ from cnn_core.data.source import finish
 from cnn_core.errors import ImageError
 from cnn_core.home import Home
 from cnn_core.inference.classifier import Classifier
-from cnn_core.inference.distribution import QUANTILE, FeatureExtractor, fit_layers
+from cnn_core.inference.distribution import QUANTILE, FeatureExtractor, TrainingDistribution, fit_layers
 from cnn_core.inference.preprocessing import preprocess
+from cnn_core.metrics.distribution_fit import MOST_TRAINING
 from cnn_core.metrics.evaluation import load_split
+from cnn_core.metrics.sampling import spread_over_classes
 from cnn_core.runs.store import Store
 
 SIDE, NEIGHBOURS, BATCH = 320, 10, 200
@@ -71,6 +73,13 @@ def nearest_neighbour(training: np.ndarray) -> Score:
     return lambda layers: np.sqrt(np.maximum(0, 2 - 2 * np.sort(unit(layers[-1]) @ bank.T, axis=1)[:, -NEIGHBOURS]))
 
 
+def to_means(distribution: TrainingDistribution) -> Score:
+    """Return the distance to the nearest class mean alone, the largest of the layers."""
+    return lambda given: np.max(
+        [layer.distances(values) for layer, values in zip(distribution.layers, given, strict=True)], axis=0
+    )
+
+
 def main(name: str, photographs: Path | None = None) -> None:
     """Print the table of one run."""
     home = Home.from_environment()
@@ -97,16 +106,21 @@ def main(name: str, photographs: Path | None = None) -> None:
     given = {"noise": make_noise(), "faces": draw_faces(), "letters": draw_letters()}
     if photographs:
         given["photographs"] = [Image.open(path).convert("RGB") for path in sorted(photographs.rglob("*.jp*g"))[:300]]
-    layers, held_out, known = (features(images.images) for images in (training, validation, test))
+    sample = training.take(spread_over_classes(training.labels, MOST_TRAINING))  # as the program does
+    layers, held_out, known = (features(images.images) for images in (sample, validation, test))
+    distribution, last = fit_layers(layers, sample.labels, held_out), fit_layers(layers[-1:], sample.labels, held_out[-1:])
     others = {kind: features(prepare(images)) for kind, images in given.items()}
     scores: dict[str, Score] = {
         f"{NEIGHBOURS}th nearest neighbour, last layer": nearest_neighbour(layers[-1]),
-        "Mahalanobis, last layer": lambda given: fit_layers(layers[-1:], training.labels, held_out[-1:]).distances(given[-1:]),
-        "Mahalanobis, three layers": fit_layers(layers, training.labels, held_out).distances,
+        "Mahalanobis, last layer": lambda given: to_means(last)(given[-1:]),
+        "Mahalanobis, three layers": to_means(distribution),
+        "Mahalanobis, three layers, or nearest training image": distribution.distances,
     }
     for method, score in scores.items():
-        limit, usual = np.quantile(score(held_out), QUANTILE, method="higher"), score(known)
-        print(f"{method}: test images reported {(usual > limit).mean():.1%} (n = {len(usual)})")
+        usual = score(known)
+        limit = 1.0 if score == distribution.distances else np.quantile(score(held_out), QUANTILE, method="higher")
+        alarms = f"test images reported {(usual > limit).mean():.1%} (n = {len(usual)}), training images {(score(layers) > limit).mean():.1%}"
+        print(f"{method}: {alarms} (n = {len(sample)})")
         for kind, values in others.items():
             found = score(values)
             truth = np.r_[np.zeros(len(usual)), np.ones(len(found))]

@@ -4,7 +4,9 @@
     ├── SettingError             a setting is unknown, out of range, or impossible together with another
     ├── DataError                a data set cannot be used: missing, empty, one class only, not downloadable
     │   ├── ImageError           one image file cannot be read
-    │   └── BusyError            another process is importing the same set
+    │   ├── BusyError            another process is importing the same set
+    │   ├── RemovedSetError      a data set is in the bin
+    │   └── ImagesChangedError   a data set no longer has the images that a run was trained on
     ├── DeviceError              the requested device is not on this machine
     ├── DivergedError            the loss is no longer finite
     ├── InsufficientMemoryError  a batch does not fit into the device's memory
@@ -21,11 +23,11 @@ class StudioError(Exception):
 
 
 class SettingError(StudioError):
-    """A setting has an invalid value. `field` is its name in `TrainConfig` ("learning_rate")."""
+    """A setting has an invalid value. `field` is its name in `TrainConfig` ("learning_rate"); `others`: errors of other settings."""
 
-    def __init__(self, message: str, field: str) -> None:
+    def __init__(self, message: str, field: str, others: "tuple[SettingError, ...]" = ()) -> None:
         super().__init__(message)
-        self.field = field
+        self.field, self.others = field, others
 
 
 class DataError(StudioError):
@@ -42,6 +44,24 @@ class BusyError(DataError):
     def __init__(self, name: str) -> None:
         super().__init__(f"“{name}” is being imported right now. Wait until it is imported, or choose another name.")
         self.name = name
+
+
+class RemovedSetError(DataError):
+    """A data set is in the bin. `name` is its name there, which may differ from the path by which it is used."""
+
+    def __init__(self, message: str, name: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+class ImagesChangedError(DataError):
+    """A run cannot be continued, because its data set no longer has the images that it was trained on."""
+
+    def __init__(self, run: str, data: str) -> None:
+        super().__init__(
+            f"The images of data set “{data}” have changed since run {run} was trained on them, so it cannot be continued. Undo the changes, or "
+            "start a new run."
+        )
 
 
 class DeviceError(StudioError):

@@ -1,9 +1,13 @@
-"""Numbers in sentences: counts with their noun, fractions as percentages, bytes and durations with their unit.
+"""Numbers in sentences: counts with their noun, fractions as percentages, losses, bytes and durations with their unit.
 
-In: numbers. Out: text for messages, tables and charts. Importing this module imports nothing else.
+In: numbers. Out: text for messages, tables and charts. Importing this module imports nothing heavy.
 """
 
+import math
+
 ABSENT = "–"  # in place of a figure that does not exist
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+LARGE, TINY = 10**6, 1e-4  # from this value on, and below this one, a number is written with a power of ten
 
 
 def counted(count: int, noun: str, plural: str = "") -> str:
@@ -24,6 +28,28 @@ def format_count(count: int | None) -> str:
 def format_percent(fraction: float | None, digits: int = 1) -> str:
     """Return a fraction as "93.1%", as Python, Plotly and Streamlit write it; ABSENT for None and NaN. digits: after the decimal point."""
     return ABSENT if fraction is None or fraction != fraction else f"{fraction:.{digits}%}"
+
+
+def format_number(value: float, digits: int = 3) -> str:
+    """Return a number with `digits` significant digits: "0.0123", "12,300"; "2.0 × 10¹⁶" from a million on and below 0.0001."""
+    if is_extreme(value):
+        return _power_of_ten(value)
+    return f"{value:,.0f}" if abs(value) >= 10**digits else f"{value:.{digits}g}"
+
+
+def format_loss(loss: float, decimals: int = 4) -> str:
+    """Return a loss with so many decimals: "0.4213"; "2.0 × 10¹⁶" from a million on."""
+    return _power_of_ten(loss) if is_extreme(loss) and abs(loss) >= 1 else f"{loss:.{decimals}f}"
+
+
+def is_extreme(value: float) -> bool:
+    """Whether a number is too large or too small to be read without a power of ten; False for 0 and what is not finite."""
+    return LARGE <= abs(value) < math.inf or 0 < abs(value) < TINY
+
+
+def _power_of_ten(value: float) -> str:
+    factor, _, exponent = f"{value:.1e}".partition("e")
+    return f"{factor} × 10{str(int(exponent)).translate(SUPERSCRIPTS)}"
 
 
 def format_bytes(count: float) -> str:

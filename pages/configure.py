@@ -6,7 +6,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from cnn_core.config.defaults import make_config
-from cnn_core.config.fitting import describe_lowered, fit_defaults
+from cnn_core.config.fitting import check_validation_images, describe_lowered, fit_defaults
 from cnn_core.config.schema import TrainConfig
 from cnn_core.data.source import DataInfo
 from cnn_core.errors import StudioError
@@ -17,7 +17,8 @@ from pages.shared.forms import settings_tabs
 from pages.shared.people import check_paths
 from pages.shared.refusal import show_refusal
 from pages.shared.start_run import start_run
-from pages.views.configure.costs import compare_models, reserve_model, show_model, show_no_model
+from pages.views.configure.costs import compare_models, measured_epoch, reserve_model, show_model, show_no_model
+from pages.views.configure.duration import show_duration
 from pages.views.configure.previews import show_first_batch, show_learning_rate_finder, show_schedule
 from pages.views.configure.settings_files import save_buttons, search_button, upload_settings
 
@@ -30,11 +31,13 @@ def configure(task: DataAndModel) -> None:
         places |= task.places
         write_form_to_address(chosen)
         buttons = st.container(horizontal=True)
+        duration = st.empty()
         start = buttons.button("Start training", key="start-training", type="primary", icon=":material/play_arrow:")
     try:
         given = given_settings(chosen)
         config = make_config(**given)
         check_paths(config)  # not only at the start: the previews open files too
+        check_validation_images(config, info)
     except StudioError as error:
         show_no_model(shown)
         show_refusal(error, places, is_start=start)
@@ -48,6 +51,8 @@ def configure(task: DataAndModel) -> None:
         search_button(config)
         save_buttons(config)
         show_link(chosen)
+    with duration:
+        show_duration(config, measured_epoch(config, info))
     show_previews(tabs, config, info)
     # Last, because the costs need torch, and the form does not.
     try:

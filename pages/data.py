@@ -15,7 +15,8 @@ from pages.shared.text import plain
 from pages.views.data.add import show_import_form
 from pages.views.data.collect import count_collected
 from pages.views.data.download import show_entry
-from pages.views.data.jobs import IMPORT_IMAGES, MODE, STORAGE, VIEW_SETS, show_jobs
+from pages.views.data.jobs import show_jobs
+from pages.views.data.mode import IMPORT_IMAGES, MODE, STORAGE, choose_mode
 from pages.views.data.overview import show_set
 from pages.views.data.storage import show_storage
 
@@ -47,10 +48,8 @@ def choose_set() -> str:
 
 
 st.title("Data")
-show_jobs()
-mode = st.segmented_control(
-    "Mode", [VIEW_SETS, IMPORT_IMAGES, STORAGE], default=VIEW_SETS, required=True, label_visibility="collapsed", key=MODE
-)
+mode = choose_mode()
+show_jobs(shows_results=mode == IMPORT_IMAGES)
 if mode == IMPORT_IMAGES:
     show_import_form()
 elif mode == STORAGE:

@@ -10,6 +10,7 @@ from typing import TextIO, TypeVar
 from cnn_core.events import Epoch, Event, Note, Progress, Started, Steps
 from cnn_core.runs.event_log import StoredEvent
 from cnn_core.runs.history import History
+from cnn_core.text import counted, format_loss
 
 BAR = 24
 WAIT_SECONDS = 0.2
@@ -57,7 +58,7 @@ class Console:
         match event:
             case Started():
                 self.print_line(
-                    f"{event.parameters:,} parameters on {event.device}; {event.train_count:,} training, {event.val_count:,} validation, {event.test_count:,} test images"
+                    f"{event.parameters:,} parameters on {event.device}; {event.train_count:,} training, {event.val_count:,} validation and {counted(event.test_count, 'test image')}"
                 )
             case Note():
                 self.print_line(event.text)
@@ -68,8 +69,8 @@ class Console:
             case Epoch():
                 best = f"  {BEST}" if event.is_best else ""
                 self.print_line(
-                    f"epoch {event.epoch:>3}  loss {event.train_loss:.3f}  accuracy {event.train_accuracy:.1%}  "
-                    f"validation loss {event.val_loss:.3f}  accuracy {event.val_accuracy:.1%}{best}"
+                    f"epoch {event.epoch:>3}  loss {format_loss(event.train_loss, 3)}  accuracy {event.train_accuracy:.1%}  "
+                    f"validation loss {format_loss(event.val_loss, 3)}  accuracy {event.val_accuracy:.1%}{best}"
                 )
 
     def close(self) -> None:
@@ -83,7 +84,7 @@ class Console:
 
     def _pace(self, steps: Steps) -> str:
         left = self._history.seconds_left or 0
-        return f"epoch {steps.epoch}  loss {steps.loss[-1]:.3f}  {steps.images_per_second:,.0f} images/s  {left // 60:.0f}:{left % 60:02.0f} left"
+        return f"epoch {steps.epoch}  loss {format_loss(steps.loss[-1], 3)}  {steps.images_per_second:,.0f} images/s  {left // 60:.0f}:{left % 60:02.0f} left"
 
     def print_line(self, text: str) -> None:
         """Print a line above the progress bar."""

@@ -195,7 +195,7 @@ def _describe_set(name: str, home: Home) -> CommandResult:
 def _describe(name: str, info: DataInfo) -> str:
     validation = f", {info.val_count:,} validation" if info.val_count else ""
     return (
-        f"{name}: {info.train_count:,} training{validation} and {info.test_count:,} test images in {len(info.classes)} classes, "
+        f"{name}: {info.train_count:,} training{validation} and {counted(info.test_count, 'test image')} in {counted(len(info.classes), 'class', 'classes')}, "
         f"{info.image_size}×{info.image_size}, {'grey' if info.channels == 1 else 'colour'}, version {info.fingerprint}"
     )
 

@@ -16,7 +16,7 @@ from cnn_core.errors import StudioError
 from cnn_core.files import write_atomically
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
-from cnn_core.text import format_percent
+from cnn_core.text import format_loss, format_percent
 
 if TYPE_CHECKING:
     from cnn_core.metrics.evaluation import Evaluation
@@ -66,7 +66,7 @@ def _describe(result: dict[str, Any], split: Split) -> str:
 
     epoch = f" after epoch {result['epoch']}" if result["epoch"] is not None else ""
     lines = [
-        f"{result['run']}{epoch}: accuracy {result[f'{split}_accuracy']:.2%}, loss {result[f'{split}_loss']:.4f} "
+        f"{result['run']}{epoch}: accuracy {result[f'{split}_accuracy']:.2%}, loss {format_loss(result[f'{split}_loss'])} "
         f"on {result['images']:,} {SPLIT_NAMES[split]} images",
         "",
         f"{'class':<20} precision  recall      F1  images",

@@ -20,7 +20,7 @@ from cnn_core.runs.history import History, summarise_history
 from cnn_core.runs.history_cache import read_history
 from cnn_core.runs.history_export import FORMATS, export_runs
 from cnn_core.runs.organizer import RunOrganizer
-from cnn_core.runs.run import UNREADABLE, Run, describe_unreadable
+from cnn_core.runs.run import STATUS_WORDS, UNREADABLE, Run, describe_unreadable
 from cnn_core.runs.store import Store
 from cnn_core.text import counted, format_percent
 
@@ -76,7 +76,7 @@ def _list_entry(store: Store, run: Run, *, with_test: bool) -> dict[str, Any]:
 
 
 def _list_line(run: Run, entry: dict[str, Any]) -> str:
-    line = f"{run.id:<28} {run.status:<12} {format_percent(entry.get('best_val_accuracy'), 2):>7} validation"
+    line = f"{run.id:<28} {STATUS_WORDS[run.status]:<12} {format_percent(entry.get('best_val_accuracy'), 2):>7} validation"
     tested = f"  {format_percent(entry['test_accuracy'], 2):>7} test" if "test_accuracy" in entry else ""
     return f"{line}{tested}  {run.title}"
 

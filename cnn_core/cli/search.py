@@ -30,6 +30,15 @@ from cnn_core.text import format_percent
 
 UNNAMED = "Name the search: python -m cnn_core search NAME. To list all searches, add --list."
 OWN_SETTINGS = "A search is resumed with its own settings. Leave the settings out, or start another search."
+WORDS = {  # for people: the states of searches and of trials
+    "searching": "running",
+    "running": "running",
+    "cancelled": "cancelled",
+    "pruned": "pruned",
+    "failed": "failed",
+    "done": "completed",
+    "complete": "completed",
+}
 NOT_RUNNING = "Search “{name}” is {status}. Resume it with --resume."
 NO_SEARCHES = "No searches yet. Start one with `python -m cnn_core search NAME --vary learning_rate=0.0001..0.1`."
 
@@ -103,7 +112,7 @@ def _check(plan: SearchPlan, store: Store, given: Collection[str]) -> None:
 
 def _join(searches: SearchStore, store: Store, name: str, should_end: Callable[[], bool]) -> None:
     if searches.status(name) != "searching":
-        raise StudioError(NOT_RUNNING.format(name=name, status=searches.search(name).status))
+        raise StudioError(NOT_RUNNING.format(name=name, status=WORDS[searches.search(name).status]))
     _train_trials(searches, store, name, should_end)
 
 
@@ -156,8 +165,10 @@ def _state(searches: SearchStore, name: str, *, with_importance: bool = True) ->
         "best": asdict(best) if best else None,
         "importance": importance,
     }
-    states = ", ".join(f"{count} {state}" for state, count in Counter(trial.state for trial in trials).items())
-    lines = [f"{name}: {search.status}, {len(trials)} of {search.plan.total_trials} trials{f' ({states})' if states else ''}"]
+    states = ", ".join(f"{count} {WORDS[state]}" for state, count in Counter(trial.state for trial in trials).items())
+    lines = [
+        f"{name}: {WORDS[search.status]}, {len(trials)} of {search.plan.total_trials} trials{f' ({states})' if states else ''}"
+    ]
     lines += [search.error] if search.error else []
     lines += (
         [f"best is trial {best.number}, {format_percent(best.value, 2)}: {format_settings(best.settings)} ({best.run})"]
@@ -172,7 +183,7 @@ def _state(searches: SearchStore, name: str, *, with_importance: bool = True) ->
 def _line(trial: Trial) -> str:
     parts = (
         f"trial {trial.number:>3}",
-        f"{trial.state:<8}",
+        f"{WORDS[trial.state]:<9}",
         f"{format_percent(trial.value, 2):>7}",
         format_settings(trial.settings),
         trial.run,

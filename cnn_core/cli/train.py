@@ -16,10 +16,12 @@ from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import TrainConfig, format_range
 from cnn_core.config.settings_file import read_settings
 from cnn_core.events import Note
+from cnn_core.runs.continuation import check_continuation
 from cnn_core.runs.final_accuracy import reveal_test_accuracy
 from cnn_core.runs.lock import hold
-from cnn_core.runs.run import Run
+from cnn_core.runs.run import STATUS_WORDS, Run
 from cnn_core.runs.store import Store
+from cnn_core.text import format_loss
 
 TEST_ACCURACY = "test accuracy"
 
@@ -62,8 +64,11 @@ def run_train_command(args: argparse.Namespace, store: Store) -> CommandResult:
 
 
 def run_resume_command(args: argparse.Namespace, store: Store) -> CommandResult:
-    """Resume a run from its last checkpoint. Raises RunError for a run that cannot be resumed."""
-    run = find_run(store, args.run).id
+    """Resume a run from its last checkpoint. Raises RunError for a run that cannot be resumed, DataError where it has other images now."""
+    found = find_run(store, args.run)
+    run = found.id
+    if found.can_resume:  # else the queue says why not
+        check_continuation(store, found)
     with ExitStack() as held:
         store.queue.resume(run, prepare=lambda: held.enter_context(hold(store.home.run_folder(run))))
         return _train(store, run)
@@ -89,12 +94,12 @@ def _describe_result(store: Store, run: Run) -> str:
     """Return the metrics of a run that has ended, as text."""
     summary = run.summary
     if not summary:
-        return f"{run.id} {run.status} before the first step"
-    lines = [f"{run.id} {run.status} after {summary['epochs']} epochs in {summary['seconds']:.1f} s"]
+        return f"{run.id} {STATUS_WORDS[run.status]} before the first step"
+    lines = [f"{run.id} {STATUS_WORDS[run.status]} after {summary['epochs']} epochs in {summary['seconds']:.1f} s"]
     if summary["images_per_second"]:
         lines.append(f"{summary['images_per_second']:,.0f} images/s over {summary['train_seconds']:.1f} s of training alone")
     if summary["best_epoch"]:
         lines.append(f"best validation accuracy {summary['best_val_accuracy']:.2%} in epoch {summary['best_epoch']}")
     if (accuracy := reveal_test_accuracy(store, run)) is not None:
-        lines.append(f"{TEST_ACCURACY} {accuracy:.2%}, loss {summary['test_loss']:.4f}")
+        lines.append(f"{TEST_ACCURACY} {accuracy:.2%}, loss {format_loss(summary['test_loss'])}")
     return "\n".join([*lines, f"files in {store.home.run_folder(run.id)}"])

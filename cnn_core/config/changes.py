@@ -40,8 +40,12 @@ NOT_CHANGEABLE = "{setting} cannot be changed while a run trains. Start a new ru
 
 
 def change_config(config: TrainConfig, changes: Mapping[str, Any], allowed: Collection[str] = CHANGEABLE) -> TrainConfig:
-    """Return `config` with `changes`, checked as a whole. Raises SettingError, also for a setting that is not `allowed` to change."""
+    """Return `config` with `changes`, checked as a whole. Raises SettingError, also for a setting that is not `allowed` to change.
+
+    The data set stays what the run recorded, also while there is none of that name: `make_config` would take the name for a path.
+    """
     for name in changes:
         if name in FIELDS and name not in allowed:
             raise SettingError(NOT_CHANGEABLE.format(setting=FIELDS[name].title), name)
-    return make_config(**{**config.model_dump(), **changes})
+    changed = make_config(**{**config.model_dump(), **changes})
+    return changed if "data" in changes else changed.model_copy(update={"data": config.data})

@@ -1,7 +1,7 @@
 """Defaults that do not fit the data or another setting: they are lowered, and a sentence says so. A value that a person chose is never changed.
 
-In: settings and the facts of the data set. Out: settings that can be trained, and notes. The plateau patience, which depends on another
-setting alone, is lowered in `defaults`. Importing this module does not import torch.
+In: settings and the facts of the data set. Out: settings that can be trained, and notes; a DataError for a data set that is too small. The
+plateau patience, which depends on another setting alone, is lowered in `defaults`. Importing this module does not import torch.
 """
 
 from collections.abc import Collection
@@ -9,11 +9,24 @@ from collections.abc import Collection
 from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import FIELDS, TrainConfig
 from cnn_core.data.source import DataInfo
+from cnn_core.data.splits import count_drawn
+from cnn_core.errors import DataError
 
 LOWERED_BATCH = (
     "The batch size is {batch_size:,} instead of the default of {default:,}, because there are only {count:,} training images."
 )
 LOWERED_PATIENCE = "The plateau patience is {value:,} instead of the default of {default:,}, because early stopping would end the run before that."
+
+TOO_FEW_IMAGES = (
+    "Data set “{data}” has at most one training image in each class, so none can be used for validation. Add images: at least two training "
+    "images in every class."
+)
+
+
+def check_validation_images(config: TrainConfig, info: DataInfo) -> None:
+    """Raise DataError where no training image can be used for validation, and the data set has no validation images of its own."""
+    if info.class_counts and not info.val_count and not any(count_drawn(n, config.validation_share) for n in info.class_counts):
+        raise DataError(TOO_FEW_IMAGES.format(data=config.data))
 
 
 def fit_defaults(config: TrainConfig, info: DataInfo, given: Collection[str] = ()) -> TrainConfig:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, cast
 
 from pydantic import BaseModel, Field, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 from cnn_core.errors import SettingError
 
@@ -98,13 +99,20 @@ def _schema(settings: type[BaseModel]) -> dict[str, Any]:
 
 
 def to_setting_error(settings: type[BaseModel], error: ValidationError) -> SettingError:
-    """Return the first error in a ValidationError as a SettingError with the field's title, its range and the refused value."""
-    first = error.errors()[0]
-    field, value = str(first["loc"][0]), _shown(first["input"])
-    if first["type"] == "extra_forbidden":
-        return SettingError(f"There is no setting called “{field}”. Settings are: {', '.join(settings.model_fields)}.", field)
-    rule = first["ctx"]["error"] if first["type"] == "value_error" else f"must be {_allowed(settings, field)}"
-    return SettingError(f"{settings.model_fields[field].title} {rule}. “{value}” was given.", field)
+    """Return the first error in a ValidationError as a SettingError with the field's title, its range and the refused value, and the others
+    with it."""
+    first, *others = error.errors()
+    return SettingError(
+        *_message_and_field(settings, first), tuple(SettingError(*_message_and_field(settings, one)) for one in others)
+    )
+
+
+def _message_and_field(settings: type[BaseModel], error: ErrorDetails) -> tuple[str, str]:
+    field, value = str(error["loc"][0]), _shown(error["input"])
+    if error["type"] == "extra_forbidden":
+        return f"There is no setting called “{field}”. Settings are: {', '.join(settings.model_fields)}.", field
+    rule = error["ctx"]["error"] if error["type"] == "value_error" else f"must be {_allowed(settings, field)}"
+    return f"{settings.model_fields[field].title} {rule}. “{value}” was given.", field
 
 
 def _allowed(settings: type[BaseModel], field: str) -> str:
@@ -118,8 +126,10 @@ def _allowed(settings: type[BaseModel], field: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    """Return a value as printable text of at most 80 characters."""
+    """Return a value as printable text of at most 80 characters; a whole number without decimals, as a person types it."""
     try:
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
         return str(value)[:80].encode("utf-8", "replace").decode()
     except ValueError:  # Python refuses to convert whole numbers of more than 4,300 digits
         return TOO_LONG

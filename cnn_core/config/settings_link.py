@@ -12,8 +12,9 @@ from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import TrainConfig
 from cnn_core.config.setting import format_setting
 from cnn_core.data.names import canonical_name
+from cnn_core.data.set_bin import IN_BIN, is_in_bin
 from cnn_core.errors import SettingError
-from cnn_core.home import SET_NAME
+from cnn_core.home import SET_NAME, Home
 from cnn_core.text import counted
 
 FIELDS = TrainConfig.model_fields
@@ -70,8 +71,11 @@ def _read(name: str, text: str, before: Mapping[str, Any]) -> Any:
         raise SettingError(NO_SETTING.format(name=_beginning(name)), _beginning(name))
     if len(text) > MAX_LENGTH:
         raise SettingError(TOO_LONG.format(setting=FIELDS[name].title, length=len(text)), name)
-    if name == "data" and SET_NAME.fullmatch(text) and canonical_name(text) != text:  # it would be taken for a folder
-        raise SettingError(NO_SET.format(name=text), name)
+    if name == "data" and SET_NAME.fullmatch(text):
+        if is_in_bin(text, Home.from_environment()):
+            raise SettingError(IN_BIN.format(data=text, name=text), name)
+        if canonical_name(text) != text:  # it would be taken for a folder
+            raise SettingError(NO_SET.format(name=text), name)
     base = {other: before[other] for other in FIRST if other in before}
     return getattr(make_config(**{**base, name: text}), name)
 

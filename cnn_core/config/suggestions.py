@@ -25,6 +25,7 @@ LOWER_RATE = "Choose a lower learning rate and start again."
 NO_BATCH_FITS = "Not even a batch of one image fits. Choose a smaller model."
 SMALL_BATCH, SMALLER_BATCH = 16, 4  # more steps: a quarter of the batch size, down to this one, whose gradients are still usable
 MORE_EPOCHS = 2  # times as many epochs
+FURTHER_EPOCHS = 10  # for a completed run
 MAX_EPOCHS = 1000  # of the setting
 LARGER_SHARE = 0.3  # of the training images for validation, where 15 or 20% are too few to judge
 MAX_CHANGES = 2  # with more changes at once it is unclear which one helped
@@ -134,6 +135,11 @@ def applicable_changes(config: TrainConfig, changes: dict[str, Any]) -> dict[str
 def with_changes(config: TrainConfig, changes: dict[str, Any]) -> TrainConfig:
     """Return `config` with `changes`, for a new run. Raises SettingError."""
     return change_config(config, changes, TrainConfig.model_fields)
+
+
+def epochs_after(epoch: int) -> int:
+    """Return the number of epochs for a run that continues after its last one, `epoch`: ten more, at most twice as many."""
+    return min(epoch + min(FURTHER_EPOCHS, max(1, epoch)), MAX_EPOCHS)
 
 
 def describe_changes(changes: dict[str, Any]) -> str:

@@ -90,7 +90,7 @@ CATALOG = {
         _entry(
             "digits",
             "Digits",
-            "1,797 handwritten digits, included: no download. Training takes about half a minute on two CPU cores.",
+            "1,797 handwritten digits, included: no download.",
             "CC BY 4.0 · E. Alpaydin, C. Kaynak (1998), UCI Machine Learning Repository",
             "cnn_core.data.digits:read_digits",
             classes=DIGITS,

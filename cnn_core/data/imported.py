@@ -19,6 +19,7 @@ from cnn_core.data.validation_use import AS_TEST, UNDECIDED, describe_use
 from cnn_core.errors import BusyError, DataError
 from cnn_core.events import Progress
 from cnn_core.home import IMAGES, INDEX
+from cnn_core.text import counted
 
 SKIPPED = "Skipped:"
 MAX_NOTES = 20  # skipped files that are named one by one
@@ -113,7 +114,7 @@ class ImportedSource:
         notes = warnings + tuple(
             f"{SKIPPED} {file.reason if file.path in file.reason else f'{file.path}: {file.reason}.'}" for file in named
         )
-        return (*notes, f"{SKIPPED} {count - len(named):,} more files.") if count > len(named) else notes
+        return (*notes, f"{SKIPPED} {counted(count - len(named), 'more file')}.") if count > len(named) else notes
 
 
 def image_names(source: "ImportedSource | OnDemandSource", images: ImageSet) -> Callable[[np.ndarray], list[str]]:

@@ -27,6 +27,7 @@ from cnn_core.data.index.index import Index
 from cnn_core.data.index.schema import USED
 from cnn_core.data.library import check_quality
 from cnn_core.data.listing import Listing, list_source
+from cnn_core.data.names import IN_CATALOGUE, NAME_TAKEN
 from cnn_core.data.owners import write_owner
 from cnn_core.data.parallel_decoding import DecodingOptions, decode_all, read_file, results_from_pixels, worker_processes
 from cnn_core.data.source import SPLITS, Split
@@ -94,7 +95,7 @@ def import_files(
     UndecidedError where it is not chosen what validation images without test images are used for.
     """
     if name in CATALOG:
-        raise DataError(f"“{name}” is a data set of the catalogue. Choose another name.")
+        raise DataError(IN_CATALOGUE.format(name=name))
     with _staging(name, home) as folder:
         yield Progress(LISTING, 0, 1)
         index = Index(folder / INDEX)
@@ -260,7 +261,7 @@ def _staging(name: str, home: Home) -> Iterator[Path]:
             if not is_acquired:
                 raise BusyError(name)
             if target.exists():
-                raise DataError(f"There already is a data set “{name}”. Choose another name, or remove that data set first.")
+                raise DataError(NAME_TAKEN.format(name=name))
             yield folder
     except OSError as error:
         remedy = FREE_SPACE if error.errno == errno.ENOSPC else "Check the permissions."

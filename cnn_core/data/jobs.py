@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cnn_core.data.names import NAME_TAKEN
 from cnn_core.data.validation_use import SplitQuestion, UndecidedError
 from cnn_core.errors import BusyError, DataError, StudioError
 from cnn_core.events import Progress
@@ -76,14 +77,18 @@ class Jobs:
     def add(
         self, name: str, source: str = "", options: dict[str, Any] | None = None, *, is_upload: bool = False, owner: str = ""
     ) -> None:
-        """Queue an import. Raises DataError when the name is invalid, taken, or being imported."""
+        """Queue an import, and forget the ended ones of its owner, whose results it replaces.
+
+        Raises DataError when the name is invalid, taken, or being imported.
+        """
         if source and self.home.set_folder(name).exists():
-            raise DataError(f"There already is a data set “{name}”. Choose another name, or remove that data set first.")
+            raise DataError(NAME_TAKEN.format(name=name))
         with self._open() as db:
             db.execute("begin immediate")  # of two simultaneous calls the second waits, and then finds the job of the first
             if db.execute("select 1 from jobs where name = ? and status in ('queued', 'running')", (name,)).fetchone():
                 raise BusyError(name)
             _forget(db, "name = ?", name)
+            _forget(db, f"status != '{ASKING}' and owner = ?", owner)
             values = (name, source, json.dumps(options or {}), is_upload, time.time(), owner)
             db.execute(
                 "insert into jobs (name, source, options, is_upload, status, changed, owner) values (?, ?, ?, ?, 'queued', ?, ?)",

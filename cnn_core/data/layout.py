@@ -2,7 +2,7 @@
 
 In: paths with slashes. Out: a Layout: the split and class of each image, or why it is skipped.
 
-Folders around everything are ignored. Below them, a folder is a class, or a split with class folders:
+Folders around everything are ignored, also one called `val` or `test`: without training images beside them, its images are no split. Below them, a folder is a class, or a split with class folders:
 - `train` (or `training`) with class folders is the training split, and `val`, `valid`, `validation`, `test` and `testing` beside it are splits.
 - Another name with a keyword of a split in it (`seg_train`, `Test Images`, `dev`) is a split if the folder has class folders and every other
   folder with class folders is a split too, so that classes called `bullet train` and `bus` stay classes. Beside `train` it is one if no
@@ -107,7 +107,7 @@ def _count_outer(folders: Sequence[Folders]) -> int:
         deeper = [below for below in folders if len(below) > above]
         firsts = {below[above] for below in deeper}
         is_class = all(len(below) == above + 1 for below in deeper)
-        if len(firsts) != 1 or is_class or next(iter(firsts)).casefold() in SPLIT_FOLDERS:
+        if len(firsts) != 1 or is_class or SPLIT_FOLDERS.get(next(iter(firsts)).casefold()) == "train":
             return above
         above += 1
 

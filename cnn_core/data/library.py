@@ -87,9 +87,9 @@ def _warnings(source: ImportedSource, pairs: dict[str, int], summary: dict[str, 
     if pairs["labels"]:
         warnings.append(f"{_count_pairs(pairs['labels'])} {IN_TWO_CLASSES}")
     if small:
-        warnings.append(f"{TOO_FEW_IMAGES}: {_name(small)}. Add more images to these classes.")
+        warnings.append(f"{TOO_FEW_IMAGES}: {_name(small)}. Add more images to {_these(small)}.")
     if untested:
-        warnings.append(f"{NO_TEST_IMAGES}: {_name(untested)}. The accuracy of these classes cannot be measured.")
+        warnings.append(f"{NO_TEST_IMAGES}: {_name(untested)}. The accuracy of {_these(untested)} cannot be measured.")
     if min(train) and max(train) > IMBALANCE * min(train):
         warnings.append(
             f"The classes are imbalanced: the largest has {max(train):,} training images, the smallest {min(train):,}. Check the recall of each class, not only "
@@ -126,6 +126,10 @@ def blank_images_warning(source: ImportedSource) -> list[str]:
 def _name(names: list[str]) -> str:
     rest = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
     return ", ".join(f"“{name}”" for name in names[:MAX_NAMED]) + rest
+
+
+def _these(names: list[str]) -> str:
+    return "this class" if len(names) == 1 else "these classes"
 
 
 def _count_pairs(count: int) -> str:

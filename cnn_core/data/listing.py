@@ -28,7 +28,7 @@ from cnn_core.data.archive import (
 )
 from cnn_core.data.decoder import CANNOT_OPEN
 from cnn_core.data.image_files import find_other_format
-from cnn_core.data.layout import Layout, classes_only, find_layout, name_folders
+from cnn_core.data.layout import NO_CLASS, Layout, classes_only, find_layout, name_folders
 from cnn_core.data.source import SPLITS, Split
 from cnn_core.data.system_files import is_system_file
 from cnn_core.errors import DataError
@@ -43,6 +43,8 @@ TOO_MANY_LINKS = f"more than {MAX_LINKS:,} links to folders were followed before
 NOT_A_SOURCE = "is neither a folder nor a zip archive on this machine. Check the path."
 ONE_CLASS = "only one class folder with images (“{name}”)"
 NO_CLASSES = "no class folders with images"
+NO_DATA_SET = "{where} has {present}. A data set needs at least two folders, one per class, each with images in it."
+FOLDER_ABOVE = "There are images directly in {where}: if it is the folder of one class, choose the folder above it."
 UNLABELLED = (
     "has images in {folders} without class folders, so their classes are unknown. Put the images of each class into a folder of their own, "
     "as in train/cat and train/dog."
@@ -185,12 +187,8 @@ def _check_classes(placed: Sequence[PlacedFile], skipped: Sequence[SkippedFile],
             )
     if len(counts) < 2:
         present = ONE_CLASS.format(name=show_name(*counts)) if counts else NO_CLASSES
-        archives = [file for file in skipped if file.reason == NESTED_ARCHIVE]
-        example = "".join(f" Skipped: {file.path}: {file.reason}." for file in (archives or skipped)[:1])
-        raise DataError(
-            f"{where} has {present}. A data set needs at least two folders, one per class, each with images in it.{example}"
-            f"{_explain_table(skipped)}"
-        )
+        sentence = NO_DATA_SET.format(where=where, present=present)
+        raise DataError(f"{sentence}{_explain_skipped(where, skipped)}{_explain_table(skipped)}")
     for name in counts:
         if show_name(name) != name:
             raise DataError(f"{where} has a class folder whose name cannot be shown (“{show_name(name)}”). Rename that folder.")
@@ -202,6 +200,14 @@ def _check_classes(placed: Sequence[PlacedFile], skipped: Sequence[SkippedFile],
                 f"{where} has classes “{other}” and “{name}”, which differ in capital letters only. Rename one, or put their images into one folder."
             )
     return tuple(sorted(counts))
+
+
+def _explain_skipped(where: str, skipped: Sequence[SkippedFile]) -> str:
+    """Return a sentence on why there are no classes: the folder of one class was chosen, else the first of the skipped files with its reason."""
+    archives = [file for file in skipped if file.reason == NESTED_ARCHIVE]
+    if not archives and any(file.reason == NO_CLASS for file in skipped):
+        return f" {FOLDER_ABOVE.format(where=where)}"
+    return "".join(f" Skipped: {file.path}: {file.reason}." for file in (archives or skipped)[:1])
 
 
 def _walk(folder: Path) -> Iterator[FoundFile | SkippedFile]:

@@ -8,17 +8,27 @@ import unicodedata
 from pathlib import Path
 
 from cnn_core.data.catalog import CATALOG
+from cnn_core.data.set_bin import is_in_bin
+from cnn_core.errors import DataError
 from cnn_core.home import SET_NAME, Home, checked_set_name
 
+NAME_MISSING = "Enter a name for the data set."
+NAME_TAKEN = "There already is a data set “{name}”. Choose another name, or remove that data set first."
+IN_CATALOGUE = "“{name}” is a data set of the catalogue. Choose another name."
 NAME_CHANGED = "“{typed}” was changed to “{name}”: the name of a data set has lower-case letters, digits, - and _ only."
 
 
 def canonical_name(data: str) -> str:
-    """Return how a run records data set `data`: its name in the catalogue or among the imported data sets, or the absolute path of its folder."""
-    if not data or data in CATALOG or is_imported(data, Home.from_environment()):
+    """Return how a run records data set `data`: its name in the catalogue or among the imported data sets, or the absolute path of its folder.
+
+    The name of an imported data set that is in the bin stays a name, unless there is a folder of this name.
+    """
+    home = Home.from_environment()
+    if not data or data in CATALOG or is_imported(data, home):
         return data
     try:
-        return str(Path(data).expanduser().resolve())
+        path = Path(data).expanduser().resolve()
+        return data if not path.exists() and is_in_bin(data, home) else str(path)
     except (OSError, ValueError, RuntimeError):
         return data
 
@@ -28,11 +38,23 @@ def is_imported(name: str, home: Home) -> bool:
     return bool(SET_NAME.fullmatch(name)) and home.set_folder(name).is_dir()
 
 
+def new_set_name(typed: str, home: Home) -> str:
+    """Return the name of a new data set from a name as typed. Raises DataError where it cannot be a name or is taken."""
+    name = to_set_name(typed)
+    if name in CATALOG:
+        raise DataError(IN_CATALOGUE.format(name=name))
+    if home.set_folder(name).exists():
+        raise DataError(NAME_TAKEN.format(name=name))
+    return name
+
+
 def to_set_name(typed: str) -> str:
     """Return a name as typed in the form that names of data sets have: "My Photos" is my-photos, "Äpfel" apfel.
 
-    Raises DataError where nothing is left, where it is a path or too long.
+    Raises DataError where it is empty or nothing is left, where it is a path or too long.
     """
+    if not typed.strip():
+        raise DataError(NAME_MISSING)
     if SET_NAME.fullmatch(typed) or "/" in typed or "\\" in typed:
         return checked_set_name(typed)
     letters = "".join(letter for letter in unicodedata.normalize("NFKD", typed.casefold()) if not unicodedata.combining(letter))

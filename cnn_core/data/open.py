@@ -11,16 +11,14 @@ from cnn_core.data.catalog_source import CatalogSource
 from cnn_core.data.imported import ImportedSource
 from cnn_core.data.names import canonical_name, is_imported
 from cnn_core.data.path_source import PathSource, is_source, set_name
-from cnn_core.data.set_bin import removed_sets
+from cnn_core.data.set_bin import IN_BIN, is_in_bin
 from cnn_core.data.source import DataSource
-from cnn_core.errors import DataError
+from cnn_core.errors import DataError, RemovedSetError
 from cnn_core.home import SET_NAME, Home
-
-IN_BIN = "Data set “{data}” is in the bin. Restore it on the Data page under Storage, or with `data restore {name}`."
 
 
 def open_source(data: str, home: Home | None = None) -> DataSource:
-    """Return the source named `data`. Raises DataError when there is none."""
+    """Return the source named `data`. Raises DataError when there is none, RemovedSetError where it is in the bin."""
     home = home or Home.from_environment()
     if data in CATALOG:
         return CatalogSource(CATALOG[data], home)
@@ -29,8 +27,8 @@ def open_source(data: str, home: Home | None = None) -> DataSource:
     path = Path(canonical_name(data))
     if not data or not is_source(path, home):
         name = data if SET_NAME.fullmatch(data) else set_name(path)
-        if any(removed.name == name for removed in removed_sets(home)):
-            raise DataError(IN_BIN.format(data=data, name=name))
+        if is_in_bin(name, home):
+            raise RemovedSetError(IN_BIN.format(data=data, name=name), name)
         raise DataError(
             f"Data set “{data[:200]}” is neither in the catalogue ({', '.join(CATALOG)}), nor an imported data set, nor a folder or zip archive "
             "on this machine. Check the spelling."

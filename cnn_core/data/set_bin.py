@@ -17,6 +17,7 @@ from cnn_core.home import SET_NAME, Home
 from cnn_core.locks import try_lock
 
 FOLDER_NAME = re.compile(rf"(\d{{1,12}})-({SET_NAME.pattern})")
+IN_BIN = "Data set “{data}” is in the bin. Restore it on the Data page under Storage, or with the command “data restore {name}”."
 NO_SUCH_SET = "There is no imported data set “{name}”. Check the name."
 NOT_IN_BIN = "There is no data set “{name}” in the bin. Check the name, or import the images again."
 NAME_TAKEN = "There already is a data set “{name}”, so the one in the bin was not restored. Remove that one first."
@@ -44,6 +45,11 @@ def removed_sets(home: Home) -> list[RemovedSet]:
     matches = [(FOLDER_NAME.fullmatch(entry.name), entry) for entry in root.iterdir()] if root.is_dir() else []
     found = [RemovedSet(match[2], int(match[1]), entry) for match, entry in matches if match]
     return sorted(found, key=lambda removed: (-removed.at, removed.name))
+
+
+def is_in_bin(name: str, home: Home) -> bool:
+    """Whether a data set of this name is in the bin."""
+    return any(removed.name == name for removed in removed_sets(home))
 
 
 def remove_set(name: str, home: Home) -> None:

@@ -24,8 +24,7 @@ STALE_SECONDS = 7 * 24 * 3600
 
 def save_zip(content: BinaryIO, name: str, home: Home, owner: str = "") -> Path:
     """Save an uploaded zip of `owner` and return its path. The safe characters of its name become the title."""
-    stem = re.sub(r"[^\w -]", "", Path(show_name(name)).stem)[:60] or "upload"
-    path = create_upload_folder(home, owner) / f"{stem}.zip"
+    path = create_upload_folder(home, owner) / f"{_safe(Path(show_name(name)).stem)}.zip"
     content.seek(0)
     with _saving(path), path.open("wb") as file:
         shutil.copyfileobj(content, file, 2**20)
@@ -33,13 +32,22 @@ def save_zip(content: BinaryIO, name: str, home: Home, owner: str = "") -> Path:
 
 
 def pack_folder(files: Iterable[tuple[str, BinaryIO]], home: Home, owner: str = "") -> Path:
-    """Store uploaded files (path in their folder, content) in one zip without compression; return its path. The import refuses unsafe paths."""
-    path = create_upload_folder(home, owner) / "folder.zip"
+    """Store uploaded files (path with their folder, content) in one zip without compression; return its path. The import refuses unsafe paths.
+
+    The zip is called like the folder, so that messages name what the person chose.
+    """
+    files = list(files)
+    tops = {name.partition("/")[0] for name, _ in files if "/" in name}
+    path = create_upload_folder(home, owner) / (_safe(show_name(tops.pop())) if len(tops) == 1 else "upload")
     with _saving(path), zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for name, content in files:
             content.seek(0)
             archive.writestr(zipfile.ZipInfo(name), content.read())
     return path
+
+
+def _safe(name: str) -> str:
+    return re.sub(r"[^\w -]", "", name).strip()[:60] or "upload"
 
 
 @contextmanager

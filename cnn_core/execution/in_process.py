@@ -76,7 +76,8 @@ def _train(store: Store, run: str, watch: Callable[[Event], None], should_end: C
         status, error = "failed", str(problem)
     except Exception as problem:
         status, error = "failed", _describe(problem, folder)
-    summary = summarise_history(history) | {"seconds": round(time.perf_counter() - started, 3)}
+    own = history if store.has_begun(run) else History()  # before that, a branch has the epochs of its parent only
+    summary = summarise_history(own) | {"seconds": round(time.perf_counter() - started, 3)}
     save_history(store, run, history)
     store.set_status(run, status, summary=summary, error=error)
     return status

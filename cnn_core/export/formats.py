@@ -59,8 +59,8 @@ FORMATS = {
             suffix=".onnx",
             mime="application/octet-stream",
             icon="hub",
-            about="A graph of operations for programs in any language, for phones and for browsers. Its input are pixel values from 0 to 255, its output "
-            "probabilities: normalisation and calibration are included.",
+            about="A graph of operations for programs in any language, for phones and for browsers. Its inputs are pixel values from 0 to 255, its "
+            "outputs probabilities: normalisation and calibration are included.",
             needs="Needs ONNX Runtime, or another program that reads ONNX.",
             write="cnn_core.export.onnx_graph:write_onnx",
             load="cnn_core.export.onnx_graph:load_onnx",

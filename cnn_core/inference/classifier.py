@@ -73,7 +73,8 @@ class Classifier:
         """Return the distances from the training images of preprocessed images, uint8 (N, S, S, C); None each without a distribution."""
         if self.distribution is None:
             return [None] * len(pixels)
-        distances: list[float | None] = self.distribution.distances(self._extractor.extract(self._to_input(pixels))).tolist()
+        features = self._extractor.extract(self._to_input(pixels))
+        distances: list[float | None] = self.distribution.distances(features, pixels).tolist()
         return distances
 
     @cached_property

@@ -36,6 +36,11 @@ class Calibration(BaseModel):
     def is_fitted(self) -> bool:
         return self.images > 0
 
+    @property
+    def is_improvement(self) -> bool:
+        """Whether the temperature lowers the calibration error of the images on which it was fitted."""
+        return self.error_after < self.error_before
+
     def belongs_to(self, folder: Path) -> bool:
         """Whether it belongs to the model that is in `folder` now."""
         return self.network == model_key(folder)

@@ -6,14 +6,17 @@ Method: the Mahalanobis distance to the nearest class mean, with one covariance 
 Unified Framework for Detecting Out-of-Distribution Samples and Adversarial Attacks, 2018, equation 2), of the spatial means of two
 convolutions, at two thirds of the depth and the last one, and of the input of the last linear layer. The covariance is shrunk (O. Ledoit and
 M. Wolf: A well-conditioned estimator for large-dimensional covariance matrices, 2004). A distance is divided by the one below which
-QUANTILE of the validation images lie; the distance of an image is the largest of its layers. `benchmarks/unlike.py` compares the methods.
+QUANTILE of the validation images lie, and of the training images; the distance of an image is the largest of its layers. An outlier among
+the training images, and an image like it, may be far from every class mean, so the distance to the nearest training image, divided by the
+one that QUANTILE of the training images have to their nearest other one, counts where it is smaller. `benchmarks/unlike.py` compares the
+methods.
 """
 
 import contextlib
 import hashlib
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,12 +28,16 @@ from cnn_core.home import CARD, EVALUATIONS
 from cnn_core.inference.confidence import model_key
 from cnn_core.models.hooks import conv_layers, find_last_linear, forward_plain, hookable_copy
 
-QUANTILE = 0.99  # of the validation images are nearer than distance 1
+QUANTILE = 0.99  # of the training images, and of the validation images, are nearer than distance 1
 MAX_CHANNELS = 512  # of a layer; of more, as many are taken, evenly spaced
 DEPTH = 2 / 3  # of the convolutions: where the first of the two layers is
 MIN_SPREAD = 0.1  # least standard deviation of a channel, in medians of all channels: one that is constant would decide alone
 RIDGE = 1e-6  # added to the variances of standardised channels
-PREFIX, VERSION = "distribution-", 1
+THUMBNAIL, SAME = (
+    8,
+    8.0,
+)  # side in pixels; largest difference in levels (0..255) of the same image, decoded or resized differently
+PREFIX, VERSION = "distribution-", 2
 
 
 class FeatureExtractor:
@@ -65,42 +72,58 @@ class LayerDistribution:
     """Class means of a layer's features and their common covariance.
 
     `whitening` (D, D): multiplied by it, features have the covariance 1; `means` (classes, D): the class means, multiplied by it.
-    `limit`: the distance that counts as 1.
+    `limit`: the distance that counts as 1. `neighbours` (n, D) float16: features of training images, multiplied by it; `spacing`: the
+    distance between them that counts as 1.
     """
 
     whitening: np.ndarray
     means: np.ndarray
+    neighbours: np.ndarray
     limit: float = 1.0
+    spacing: float = 1.0
 
     def distances(self, features: np.ndarray) -> np.ndarray:
         """Return the distance (N,) float64 of features (N, D) to the nearest class mean, divided by `limit`."""
-        points = features.astype(np.float64) @ self.whitening
-        squared = (points**2).sum(1)[:, None] + (self.means**2).sum(1) - 2 * points @ self.means.T
-        return np.asarray(np.sqrt(squared.min(1).clip(min=0)) / self.limit)
+        return _nearest(features.astype(np.float64) @ self.whitening, self.means) / self.limit
+
+    def neighbour_distances(self, features: np.ndarray) -> np.ndarray:
+        """Return the distance (N,) float64 of features (N, D) to the nearest of the neighbours, divided by `spacing`."""
+        return _nearest(features.astype(np.float64) @ self.whitening, self.neighbours.astype(np.float64)) / self.spacing
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingDistribution:
-    """The distributions of all compared layers. An image whose distance is above 1 is farther than QUANTILE of the validation images."""
+    """The distributions of all compared layers. An image whose distance is above 1 is farther than QUANTILE of the training images, and of the
+    validation images. `thumbnails` (n, t, t) float32: of all training images, where not all of them are neighbours."""
 
     layers: tuple[LayerDistribution, ...]
+    thumbnails: np.ndarray | None = None
 
-    def distances(self, features: Sequence[np.ndarray]) -> np.ndarray:
-        """Return the distance (N,) float64 of N images: the largest of their layers' features, each (N, D)."""
-        return np.asarray(np.max([layer.distances(values) for layer, values in zip(self.layers, features, strict=True)], axis=0))
+    def distances(self, features: Sequence[np.ndarray], pixels: np.ndarray | None = None) -> np.ndarray:
+        """Return the distance (N,) float64 of N images with the layers' features, each (N, D): of the class means or of the nearest training
+        image, the smaller; each the largest of the layers. `pixels` (N, S, S, C) uint8: an image that equals a training image is within 1."""
+        layers = list(zip(self.layers, features, strict=True))
+        to_means = np.max([layer.distances(values) for layer, values in layers], axis=0)
+        found = np.minimum(to_means, np.max([layer.neighbour_distances(values) for layer, values in layers], axis=0))
+        if pixels is None or self.thumbnails is None or not (found > 1).any():
+            return np.asarray(found)
+        for index in np.flatnonzero(found > 1):
+            differences = np.abs(self.thumbnails - make_thumbnails(pixels[index][None])).max((1, 2))
+            found[index] = min(found[index], 1.0) if differences.min() <= SAME else found[index]
+        return np.asarray(found)
 
 
 def fit_layers(training: Sequence[np.ndarray], labels: np.ndarray, validation: Sequence[np.ndarray]) -> TrainingDistribution:
-    """Return the distribution of training features, each (N, D) with labels (N,), with limits from validation features, each (M, D)."""
+    """Return the distribution of training features, each (N, D) with labels (N,), with limits also from validation features, each (M, D)."""
     layers = [fit_layer(features, labels) for features in training]
-    ratios = [layer.distances(features) for layer, features in zip(layers, validation, strict=True)]
-    limits = np.array([_limit(ratio) for ratio in ratios])
-    common = _limit(np.max([ratio / limit for ratio, limit in zip(ratios, limits, strict=True)], axis=0))
+    held_out = [layer.distances(features) for layer, features in zip(layers, validation, strict=True)]
+    limits = np.array([_limit(distances) for distances in held_out])
+    known = [layer.distances(features) for layer, features in zip(layers, training, strict=True)]
+    common = max(
+        _limit(np.max([a / limit for a, limit in zip(split, limits, strict=True)], axis=0)) for split in (held_out, known)
+    )
     return TrainingDistribution(
-        tuple(
-            LayerDistribution(layer.whitening, layer.means, float(limit))
-            for layer, limit in zip(layers, limits * common, strict=True)
-        )
+        tuple(replace(layer, limit=float(limit)) for layer, limit in zip(layers, limits * common, strict=True))
     )
 
 
@@ -114,7 +137,32 @@ def fit_layer(features: np.ndarray, labels: np.ndarray) -> LayerDistribution:
     spread = np.maximum(measured, MIN_SPREAD * np.median(measured) or 1.0)
     covariance = shrunk_covariance(centred / spread) + np.diag(1 - (measured / spread) ** 2 + RIDGE)
     whitening = _rounded(np.linalg.cholesky(np.linalg.inv(covariance)) / spread[:, None])
-    return LayerDistribution(whitening, _rounded(means @ whitening))
+    neighbours = (values @ whitening).astype(np.float16)
+    return LayerDistribution(whitening, _rounded(means @ whitening), neighbours, spacing=_spacing(neighbours))
+
+
+def _nearest(points: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Return the Euclidean distance (N,) of points (N, D) to the nearest of targets (M, D)."""
+    squared = (points**2).sum(1)[:, None] + (targets**2).sum(1) - 2 * points @ targets.T
+    return np.asarray(np.sqrt(squared.min(1).clip(min=0)))
+
+
+def _spacing(neighbours: np.ndarray) -> float:
+    """Return the distance below which QUANTILE of the neighbours (n, D) have another one; at least as far as float16 tells them apart."""
+    points = neighbours.astype(np.float64)
+    squared = (points**2).sum(1)[:, None] + (points**2).sum(1) - 2 * points @ points.T
+    np.fill_diagonal(squared, np.inf)
+    rounding = float(np.finfo(np.float16).eps * np.linalg.norm(points, axis=1).max()) or 1.0
+    return max(_limit(np.sqrt(squared.min(1).clip(min=0))), rounding) if len(points) > 1 else rounding
+
+
+def make_thumbnails(pixels: np.ndarray) -> np.ndarray:
+    """Return images (N, S, S, C) as means over THUMBNAIL×THUMBNAIL areas of grey values, float32 (N, t, t), 0..255; smaller images as they are."""
+    grey = pixels.mean(3, dtype=np.float32)
+    side = grey.shape[1]
+    edges = np.linspace(0, side, min(THUMBNAIL, side) + 1).round().astype(np.int64)
+    sums = np.add.reduceat(np.add.reduceat(grey, edges[:-1], axis=1), edges[:-1], axis=2)
+    return np.asarray(sums / np.outer(np.diff(edges), np.diff(edges)), np.float32)
 
 
 def _rounded(values: np.ndarray) -> np.ndarray:
@@ -140,17 +188,18 @@ def save_distribution(folder: Path, distribution: TrainingDistribution) -> None:
     arrays = {
         f"{name}{number}": getattr(layer, name)
         for number, layer in enumerate(distribution.layers)
-        for name in ("whitening", "means")
+        for name in ("whitening", "means", "neighbours")
     }
-    limits = np.array([layer.limit for layer in distribution.layers])
+    if distribution.thumbnails is not None:
+        arrays["thumbnails"] = distribution.thumbnails
+    limits = np.array([(layer.limit, layer.spacing) for layer in distribution.layers])
     with contextlib.suppress(OSError):
         path.parent.mkdir(exist_ok=True)
         for old in path.parent.glob(f"{PREFIX}*.npz"):
             if old != path:
                 old.unlink(missing_ok=True)
-        write_atomically(
-            path, lambda file: np.savez(file, limits=limits, **{name: value.astype(np.float32) for name, value in arrays.items()})
-        )
+        small = {name: value.astype(np.float16 if name[0] in "nt" else np.float32) for name, value in arrays.items()}
+        write_atomically(path, lambda file: np.savez(file, limits=limits, **small))
 
 
 def load_distribution(folder: Path) -> TrainingDistribution | None:
@@ -162,19 +211,24 @@ def load_distribution(folder: Path) -> TrainingDistribution | None:
                 LayerDistribution(
                     np.asarray(arrays[f"whitening{number}"], np.float64),
                     np.asarray(arrays[f"means{number}"], np.float64),
+                    np.asarray(arrays[f"neighbours{number}"], np.float16),
                     float(limit),
+                    float(spacing),
                 )
-                for number, limit in enumerate(arrays["limits"])
+                for number, (limit, spacing) in enumerate(arrays["limits"])
             ]
+            thumbnails = np.asarray(arrays["thumbnails"], np.float32) if "thumbnails" in arrays else None
     except Exception:  # missing or damaged in any way: it can be computed again
         return None
-    return TrainingDistribution(tuple(layers)) if layers and all(_is_whole(layer) for layer in layers) else None
+    return TrainingDistribution(tuple(layers), thumbnails) if layers and all(_is_whole(layer) for layer in layers) else None
 
 
 def _is_whole(layer: LayerDistribution) -> bool:
     size = layer.whitening.shape[0]
     has_shape = layer.whitening.shape == (size, size) and layer.means.ndim == 2 and layer.means.shape[1] == size
-    return bool(has_shape and layer.limit > 0 and np.isfinite(layer.whitening).all() and np.isfinite(layer.means).all())
+    has_shape = has_shape and layer.neighbours.ndim == 2 and layer.neighbours.shape[1] == size
+    is_finite = all(np.isfinite(values).all() for values in (layer.whitening, layer.means, layer.neighbours))
+    return bool(has_shape and is_finite and layer.limit > 0 and layer.spacing > 0)
 
 
 def _limit(distances: np.ndarray) -> float:

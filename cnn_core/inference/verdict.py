@@ -12,7 +12,7 @@ SURE, UNSURE, UNLIKE = "sure", "not sure", "unlike the training images"
 @dataclass(frozen=True)
 class Verdict:
     """`threshold`: the probability (0..1) from which a prediction is sure, None if the run has none. `distance`: of the image from the
-    training images, None where they were not compared. Above 1 it is farther from them than 99% of the validation images.
+    training images, None where they were not compared. Above 1 it is farther from them than 99% of the training images, and of the validation images.
     """
 
     probability: float

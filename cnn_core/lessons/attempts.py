@@ -70,6 +70,14 @@ class AttemptRuns:
         return [(finished[f"A{seed}"], finished[f"B{seed}"]) for seed in seeds if {f"A{seed}", f"B{seed}"} <= finished.keys()]
 
     @property
+    def seconds_left(self) -> float | None:
+        """The expected seconds until the last run has ended, at the mean duration of those that have; None before the first and after the last."""
+        ended = [run.summary["seconds"] for run in self.runs if not run.is_active and run.summary.get("seconds")]
+        waiting = sum(run.status == "queued" for run in self.runs)
+        training = sum(run.is_active for run in self.runs) - waiting
+        return (waiting + training / 2) * sum(ended) / len(ended) if ended and self.is_active else None
+
+    @property
     def is_completed(self) -> bool:
         """Whether no run is active any more and at least one pair is finished."""
         return bool(self.pairs) and not self.is_active

@@ -1,11 +1,12 @@
 """Calibration: the reliability diagram with its errors, and the temperature that reduces them.
 
 In: an Evaluation, or confidences (N,) and which images are classified correctly (N,). Out: a reliability diagram with expected and maximum
-calibration error (M. Naeini, G. Cooper and M. Hauskrecht, 2015), and the temperature that logits are divided by (C. Guo, G. Pleiss, Y. Sun and
+calibration error (M. Naeini, G. Cooper and M. Hauskrecht, 2015), a verdict on it, and the temperature that logits are divided by (C. Guo, G. Pleiss, Y. Sun and
 K. Weinberger, 2017). A temperature never changes the predicted class.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -18,6 +19,10 @@ BINS = 15  # as many as Guo and others used
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.05, 50.0  # bounds of the fit
 MAX_LOGITS = 2**23  # used for the fit, of images spread evenly over the set: 64 MB in float64, about a second
 FEW_IMAGES = 100  # a temperature fitted on fewer is unreliable
+SMALL_ERROR = 0.02  # ECE, or difference of mean confidence and accuracy, that has no consequence
+CHANCE_DRAWS, CHANCE_QUANTILE = 1000, 0.95
+
+Verdict = Literal["calibrated", "within chance", "overconfident", "underconfident", "uneven"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,9 +51,37 @@ class Reliability:
         return float(self.gaps.max())
 
     @property
-    def is_overconfident(self) -> bool:
-        """Whether mean confidence is higher than accuracy over all images."""
-        return bool(np.nansum((self.confidence - self.accuracy) * self.count) > 0)
+    def largest_error_count(self) -> int:
+        """Number of images in the bin with the largest gap."""
+        return int(self.count[self.gaps.argmax()])
+
+    @property
+    def difference(self) -> float:
+        """Mean confidence minus accuracy over all images, -1..1."""
+        return float(np.nansum((self.confidence - self.accuracy) * self.count) / max(1, self.count.sum()))
+
+    @property
+    def chance_error(self) -> float:
+        """The ECE, 0..1, below which CHANCE_QUANTILE of perfectly calibrated models have theirs with as many images of the same confidence.
+
+        With few images it is far above 0 (J. Bröcker and L. Smith: Increasing the Reliability of Reliability Diagrams, 2007).
+        """
+        confidence, images = np.nan_to_num(self.confidence), np.maximum(self.count, 1)
+        correct = np.random.default_rng(0).binomial(self.count, confidence, (CHANCE_DRAWS, len(images)))
+        errors = np.abs(correct / images - confidence) @ self.count / max(1, self.count.sum())
+        return float(np.quantile(errors, CHANCE_QUANTILE))
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the errors mean. "within chance": they are not small, but no larger than a perfectly calibrated model may have with so few
+        images. "uneven": confidence is too high in some bins and too low in others."""
+        confidence, total = np.nan_to_num(self.confidence), max(1, self.count.sum())
+        spread = float(np.sqrt((self.count * confidence * (1 - confidence)).sum()) / total)  # of `difference`, by chance
+        if abs(self.difference) >= max(SMALL_ERROR, 1.96 * spread):
+            return "overconfident" if self.difference > 0 else "underconfident"
+        if max(abs(self.difference), self.expected_error) < SMALL_ERROR:
+            return "calibrated"
+        return "uneven" if self.expected_error > self.chance_error else "within chance"
 
 
 def measure_reliability(confidence: np.ndarray, is_correct: np.ndarray, bins: int = BINS) -> Reliability:

@@ -4,6 +4,7 @@ In: a run. Out: a generator of Progress whose value is the TrainingDistribution 
 """
 
 from collections.abc import Generator
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -23,15 +24,16 @@ from cnn_core.inference.distribution import (
     TrainingDistribution,
     fit_layers,
     load_distribution,
+    make_thumbnails,
     save_distribution,
 )
 from cnn_core.metrics.evaluation import check_classes, load_split
 from cnn_core.metrics.sampling import spread_over_classes
 from cnn_core.models.saving import ModelCard, load_model
 
-MOST_TRAINING, MOST_VALIDATION = 2000, 1000  # images that are read: balanced samples
+MOST_TRAINING, MOST_VALIDATION = 2000, 1000  # images whose features are computed: balanced samples
 MIN_VALIDATION = 20  # images: with fewer, more than one in twenty images like them would be reported as unlike
-BATCH = 50
+BATCH, SHRINK_BATCH = 50, 500
 STAGE = "Comparing training images"
 
 
@@ -56,6 +58,8 @@ def fit_distribution(run: str, config: TrainConfig, home: Home) -> Generator[Pro
     if not all(np.isfinite(values).all() for split in features for values in split) or not features[0]:
         return None  # the model diverged, or has no layers to compare
     distribution = fit_layers(features[0], images[0].labels, features[1])
+    if len(training) > MOST_TRAINING:
+        distribution = replace(distribution, thumbnails=(yield from _shrink(training)))
     save_distribution(folder, distribution)
     return distribution
 
@@ -72,6 +76,15 @@ def _load(run: str, config: TrainConfig, home: Home) -> Generator[Progress, None
 
 def _sample(images: ImageSet, limit: int) -> ImageSet:
     return images.take(spread_over_classes(images.labels, limit))
+
+
+def _shrink(images: ImageSet) -> Generator[Progress, None, np.ndarray]:
+    """Return the thumbnails of all images."""
+    parts = []
+    for start in range(0, len(images), SHRINK_BATCH):
+        yield Progress(STAGE, start, len(images))
+        parts.append(make_thumbnails(images[start : start + SHRINK_BATCH]))
+    return np.concatenate(parts)
 
 
 def _extract(model: nn.Module, card: ModelCard, splits: list[ImageSet]) -> Generator[Progress, None, list[list[np.ndarray]]]:

@@ -54,7 +54,7 @@ FAMILIES = {
         Family(
             name="simple",
             title="SimpleCNN",
-            help="Convolution blocks and three fully connected layers: the tutorial's network, about half a million parameters.",
+            help="Convolution blocks and three fully connected layers, as in many tutorials: easy to understand and fast to train.",
             target="cnn_core.models.simple:SimpleCNN",
             smallest=2,
             options=("width", "depth", "activation", "batch_norm", "dropout"),
@@ -88,7 +88,7 @@ FAMILIES = {
         Family(
             name="resnet9",
             title="ResNet-9",
-            help="Eight wide convolutions with two shortcuts, known for fast training on GPUs: 6.6 million parameters.",
+            help="Eight wide convolutions with two shortcuts, known for fast training on GPUs.",
             target="cnn_core.models.resnet:resnet9",
             smallest=8,
             options=RESNET,
@@ -97,7 +97,7 @@ FAMILIES = {
         Family(
             name="resnet18",
             title="ResNet-18",
-            help="The ImageNet network with a stem for small images: 11 million parameters, accurate, but slow without a GPU.",
+            help="The ImageNet network with a stem for small images: accurate, but slow without a GPU.",
             target="cnn_core.models.resnet:resnet18",
             smallest=8,
             options=RESNET,
@@ -107,13 +107,13 @@ FAMILIES = {
             Family(
                 name=f"resnet{layers}",
                 title=f"ResNet-{layers}",
-                help=f"{layers} narrow layers with shortcuts, designed for CIFAR-10 by the inventors of ResNets: {size} million parameters.",
+                help=f"{layers} narrow layers with shortcuts, designed for CIFAR-10 by the inventors of ResNets. More layers take longer.",
                 target=f"cnn_core.models.resnet:resnet{layers}",
                 smallest=4,
                 options=RESNET,
                 defaults={"dropout": 0.0},
             )
-            for layers, size in ((20, 0.27), (32, 0.46), (56, 0.85))
+            for layers in (20, 32, 56)
         ),
         Family(
             name="efficientnet-lite0",
@@ -139,7 +139,7 @@ FAMILIES = {
         Family(
             name="mobilenet",
             title="MobileNetV3 small",
-            help="Designed for phones: 1.5 million parameters and little computation. It can start from ImageNet weights.",
+            help="Designed for phones: few parameters and little computation. It can start from ImageNet weights.",
             target="cnn_core.models.torchvision_nets:mobilenet",
             smallest=16,
             options=TORCHVISION,
@@ -151,7 +151,7 @@ FAMILIES = {
         Family(
             name="efficientnet",
             title="EfficientNet-B0",
-            help="Accurate for its 4 million parameters after long training. It can start from ImageNet weights.",
+            help="Accurate for its few parameters after long training. It can start from ImageNet weights.",
             target="cnn_core.models.torchvision_nets:efficientnet",
             smallest=16,
             options=TORCHVISION,
@@ -163,7 +163,7 @@ FAMILIES = {
         Family(
             name="convnext",
             title="ConvNeXt tiny",
-            help="A modern network of 28 million parameters, for large images and a GPU. It works best with ImageNet weights.",
+            help="A large modern network, for large images and a GPU. It works best with ImageNet weights.",
             target="cnn_core.models.torchvision_nets:convnext",
             smallest=16,
             options=TORCHVISION,

@@ -23,7 +23,7 @@ from cnn_core.report.curve_svg import describe_curves
 from cnn_core.report.rendering import render
 from cnn_core.report.results import describe_calibration, describe_classes, describe_confusion, describe_mistakes
 from cnn_core.report.settings import describe_reproduction, describe_settings
-from cnn_core.text import counted, format_percent
+from cnn_core.text import counted, format_loss, format_percent
 
 # the names of values; split: "Test", "Validation" or "Training"
 ACCURACY, TOP_K, LOSS, IMAGES = "{split} accuracy", "Top-{k} accuracy", "{split} loss", "{split} images"
@@ -124,7 +124,7 @@ def _describe_metrics(run: RunFacts, evaluated: EvaluationFacts) -> dict[str, An
     if k:
         cards.append((TOP_K.format(k=k), format_percent(top_k_accuracy(evaluation.scores.rank, k), 2), ""))
     cards += [
-        (LOSS.format(split=split), f"{loss:.4f}" if loss == loss else "–", "mean cross-entropy, nats"),
+        (LOSS.format(split=split), format_loss(loss) if loss == loss else "–", "mean cross-entropy, nats"),
         (IMAGES.format(split=split), f"{len(evaluation):,}", ""),
         (MODEL, EPOCH.format(epoch=epoch) if epoch else "best", _describe_choice(run, evaluated)),
     ]
@@ -174,8 +174,8 @@ def _describe_training(run: RunFacts, evaluated: EvaluationFacts) -> dict[str, A
     rows = [
         (
             e.epoch,
-            f"{e.train_loss:.4f}",
-            f"{e.val_loss:.4f}",
+            format_loss(e.train_loss),
+            format_loss(e.val_loss),
             format_percent(e.train_accuracy, 2),
             format_percent(e.val_accuracy, 2),
         )

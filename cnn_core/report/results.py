@@ -14,7 +14,7 @@ from cnn_core.metrics.confusion import confused_pairs, merge_classes, most_confu
 from cnn_core.metrics.evaluation import Evaluation
 from cnn_core.metrics.mistakes import highest_loss
 from cnn_core.metrics.prediction_table import FileNames
-from cnn_core.text import format_percent
+from cnn_core.text import counted, format_percent
 
 WHOLE_MATRIX, SOME_CLASSES = 30, 15  # above the first number of classes, only the most confused ones have their own row
 PAIRS, MISTAKES = 10, 24
@@ -127,7 +127,8 @@ def describe_calibration(evaluation: Evaluation, calibration: Calibration) -> li
         ("Mean confidence", format_percent(confidence)),
         (
             CALIBRATION_ERROR,
-            f"{format_percent(reliability.expected_error)}, in the worst of {bins} bins {format_percent(reliability.largest_error)}",
+            f"{format_percent(reliability.expected_error)}, in the worst of {bins} bins {format_percent(reliability.largest_error)} "
+            f"({counted(reliability.largest_error_count, 'image')})",
         ),
     ]
     if calibration.is_fitted:

@@ -17,7 +17,7 @@ from cnn_core.report.document import EvaluationFacts, RunFacts, write_report
 from cnn_core.runs.event_reader import EventReader
 from cnn_core.runs.history import summarise_history
 from cnn_core.runs.history_cache import read_history
-from cnn_core.runs.run import Run
+from cnn_core.runs.run import STATUS_WORDS, Run
 from cnn_core.runs.store import Store
 
 
@@ -52,7 +52,7 @@ def gather_facts(store: Store, run: Run) -> RunFacts:
         name=run.name,
         notes=run.notes,
         tags=run.tags,
-        status=run.status,
+        status=STATUS_WORDS[run.status],
         created=run.created,
         reported=time.time(),
         parent=run.parent,

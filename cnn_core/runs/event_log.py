@@ -14,6 +14,9 @@ from cnn_core.runs.database import RunDatabase
 # The index is named because SQLite would not choose it; nearly all events of a long run are of kind Steps.
 RARE = "events indexed by rare where kind != 'Steps'"
 END_OF_EPOCH = f"(select max(seq) from {RARE} and run = ? and kind = 'Epoch' and json_extract(body, '$.epoch') = ?)"
+REPLACE_IN_EVENTS = (  # json_replace leaves a body without the value unchanged
+    "update events indexed by rare set body = json_replace(body, ?, ?) where kind != 'Steps' and run = ? and kind = ?"
+)
 # Renamed event classes are stored under the kind of earlier versions.
 STORED_KINDS: dict[type, str] = {TrackedPredictions: "Probed"}
 EVENT_TYPES = {STORED_KINDS.get(event_type, event_type.__name__): event_type for event_type in get_args(Event)}
@@ -55,19 +58,28 @@ class EventLog:
             ).fetchall()
         return [StoredEvent(seq, to_event(kind, json.loads(body))) for seq, kind, body in rows if kind in EVENT_TYPES]
 
-    def copy(self, source: str, run: str, epoch: int) -> None:
-        """Copy the events of run `source` up to the end of `epoch` to the new run `run`."""
+    def copy(self, source: str, run: str, epoch: int, *, epochs: int) -> None:
+        """Copy the events of run `source` up to the end of `epoch` to the new run `run`, whose events name the number of epochs of this run,
+        `epochs`: a change of it in `source` has no effect on `run`."""
         with self._database.connect() as db:
             db.execute(
                 f"insert into events select ?, seq, kind, body from events where run = ? and seq <= {END_OF_EPOCH}",
                 (run, source, source, epoch),
             )
+            for kind, path in (("Started", "$.epochs"), ("Changed", "$.settings.epochs")):
+                db.execute(REPLACE_IN_EVENTS, (path, epochs, run, kind))
 
-    def changed_settings(self, run: str, epoch: int | None = None) -> dict[str, Any]:
-        """Return the settings that were changed while the run trained, until now or until the end of `epoch`."""
-        where, values = ("", ()) if epoch is None else (f"and seq <= {END_OF_EPOCH}", (run, epoch))
+    def changed_settings(self, run: str, epoch: int | None = None, since: int | None = None) -> dict[str, Any]:
+        """Return the settings that were changed while the run trained, until now or until the end of `epoch`.
+
+        since: the epoch after which the run was branched; what was changed before is in the settings with which the branch began.
+        """
+        where, values = "", list[str | int]((run,))
+        for limit, end in (("<=", epoch), (">", since)):
+            if end is not None:
+                where, values = f"{where} and seq {limit} {END_OF_EPOCH}", [*values, run, end]
         with self._database.connect() as db:
-            rows = db.execute(f"select body from {RARE} and run = ? and kind = 'Changed' {where} order by seq", (run, *values))
+            rows = db.execute(f"select body from {RARE} and run = ? and kind = 'Changed' {where} order by seq", values)
             return {name: value for (body,) in rows for name, value in json.loads(body)["settings"].items()}
 
 

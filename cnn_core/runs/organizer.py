@@ -17,7 +17,8 @@ from cnn_core.runs.sharing import hand_over
 from cnn_core.runs.store import Store
 
 MAX_NAME_LENGTH, MAX_NOTES_LENGTH, MAX_TAG_LENGTH, MAX_TAGS = 80, 4000, 30, 12
-IS_ACTIVE = "Run {run} is still waiting or training. Stop it first."
+IS_ACTIVE = "Run {run} is {activity}. Stop it first."
+ACTIVITIES = {"queued": "still waiting", "running": "still training", "paused": "paused"}  # by status
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,7 @@ class RunOrganizer:
 
         A run that another person's exercise uses passes to that person instead.
         """
-        if self.store.run(run).is_active:
-            raise RunError(IS_ACTIVE.format(run=run))
+        _check_ended(self.store.run(run))
         if hand_over(self.store.database, run):
             return
         with self.store.database.connect() as db:
@@ -100,8 +100,7 @@ class RunOrganizer:
         Raises RunError for a run that trains or waits.
         """
         current = self.store.run(run)
-        if current.is_active:
-            raise RunError(IS_ACTIVE.format(run=run))
+        _check_ended(current)
         surplus = self.surplus_epochs(current) + self.cached_results(current)
         freed = sum(map(file_bytes, surplus))
         for path in surplus:
@@ -120,3 +119,9 @@ class RunOrganizer:
                 waiting.remove(run)
                 waiting.insert(place, run)
                 db.executemany("update runs set place = ? where id = ?", zip(places, waiting, strict=True))
+
+
+def _check_ended(run: Run) -> None:
+    """Raise RunError where the run trains or waits."""
+    if run.is_active:
+        raise RunError(IS_ACTIVE.format(run=run.id, activity=ACTIVITIES[run.status]))

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from cnn_core.errors import RunError
 from cnn_core.runs.database import RunDatabase
 from cnn_core.runs.quota import Quota
-from cnn_core.runs.run import RESUMABLE, read_run
+from cnn_core.runs.run import RESUMABLE, STATUS_WORDS, read_run
 
 WAITING = "status = 'queued' and id is not null"
 ORDER = "coalesce(place, number), number"
@@ -57,7 +57,7 @@ class RunQueue:
         """
         row = read_run(self._database, run)
         if row.status not in RESUMABLE:
-            raise RunError(NOT_RESUMABLE.format(run=run, status=row.status))
+            raise RunError(NOT_RESUMABLE.format(run=run, status=STATUS_WORDS[row.status]))
         self._quota.check(row.owner, will_wait=True)
         prepare()
         with self._database.connect() as db:

@@ -23,6 +23,11 @@ TRAINING = ("running", "paused")
 ACTIVE = ("queued", *TRAINING)
 RESUMABLE = ("stopped", "interrupted", "failed")
 STATUSES = (*ACTIVE, "finished", *RESUMABLE)
+STATUS_WORDS = {status: status for status in STATUSES} | {
+    "queued": "waiting",
+    "running": "training",
+    "finished": "completed",
+}  # for people
 IN_BIN = "Run {run} is in the bin. Restore it on the Runs page, or with `python -m cnn_core runs --restore {run}`."
 NO_RUN = "There is no run “{run}” in {home}. `python -m cnn_core runs` lists the runs."
 

@@ -20,7 +20,7 @@ from typing import Any
 from cnn_core.config.schema import TrainConfig
 from cnn_core.errors import StudioError
 from cnn_core.files import write_atomically
-from cnn_core.home import CARD, CONFIG, WEIGHTS, Home
+from cnn_core.home import CARD, CHECKPOINT, CONFIG, WEIGHTS, Home
 from cnn_core.runs.database import REMEDY, RunDatabase
 from cnn_core.runs.event_log import EventLog
 from cnn_core.runs.limits import UNLIMITED, Limits
@@ -138,8 +138,13 @@ class Store:
         return select_runs(self.database, where, values)
 
     def has_model(self, run: str) -> bool:
-        """Whether the run has a saved model."""
-        return (self.home.run_folder(run) / WEIGHTS).is_file()
+        """Whether the run has a saved model of its own. A branch that has not begun has a checkpoint and the best weights of its parent only."""
+        folder = self.home.run_folder(run)
+        return (folder / WEIGHTS).is_file() and (self.has_begun(run) or not (folder / CHECKPOINT).is_file())
+
+    def has_begun(self, run: str) -> bool:
+        """Whether the training of the run has begun; that of its parent, whose epochs a branch shows while it waits, does not count."""
+        return (self.home.run_folder(run) / CARD).is_file()
 
     def data_version(self, run: str) -> str:
         """Return the fingerprint of the run's data; "" until it has begun."""
@@ -150,7 +155,8 @@ class Store:
 
     def config_in_force(self, run: str, epoch: int | None = None) -> TrainConfig:
         """Return the run's settings with what was changed while it trained, until now or until the end of `epoch`."""
-        return self.run(run).config.model_copy(update=self.log.changed_settings(run, epoch))
+        row = self.run(run)
+        return row.config.model_copy(update=self.log.changed_settings(run, epoch, row.parent_epoch))
 
     def set_status(self, run: str, status: str, *, summary: dict[str, Any] | None = None, error: str = "") -> None:
         """Set status and error of a run, and its summary unless it is None."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
-from cnn_core.config.fitting import describe_lowered, fit_defaults
+from cnn_core.config.fitting import check_validation_images, describe_lowered, fit_defaults
 from cnn_core.config.schema import TrainConfig
 from cnn_core.data.open import open_source
 from cnn_core.data.source import DataInfo
@@ -36,6 +36,7 @@ def _check(config: TrainConfig, store: Store, given: Collection[str]) -> tuple[D
     """Return the facts of the data set and the settings with defaults that fit. Raises as `check_can_start`."""
     choose_arithmetic(config.precision, config.channels_last, choose_device(config.device))
     info = open_source(config.data, store.home).info
+    check_validation_images(config, info)
     config = fit_defaults(config, info, given)
     check_batch(config.model, **info.shape, batch_size=min(config.batch_size, 2), **config.model_options)
     weights = config.model_options.get("weights", "scratch")

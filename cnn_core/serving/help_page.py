@@ -10,7 +10,7 @@ PAGE = """CNN Studio serves run {run}: {model}, {size}x{size} pixels, {count} cl
 POST /predict   the bytes of an image (JPEG, PNG, WebP, BMP or GIF, up to {megabytes:g} MB) with its type; returns the most probable classes:
                 {{"class": "cat", "probability": 0.93, "is_sure": true, "verdict": "sure", "ranked": [{{"class": "cat", "probability": 0.93}}, ...]}}
                 ?top=3 returns three classes. is_sure is false if the probability is below threshold, which is set on the Evaluate
-                page; is_unlike_training is true if the image is farther from the training images than 99% of the validation images, and
+                page; is_unlike_training is true if the image is farther from the training images than 99% of the training and validation images, and
                 then distance is above 1. verdict is one of: {verdicts}. What is absent is null.
 GET  /card      the model
 GET  /health    counts since the start

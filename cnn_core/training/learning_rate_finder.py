@@ -18,6 +18,7 @@ from cnn_core.training.recipe import load_training_images, make_trainer
 LOWEST, HIGHEST, STEPS = 1e-6, 10.0, 120
 SMOOTHING = 0.9  # coefficient of the running mean of the loss
 DIVERGED = 4.0  # times the lowest loss: training stops there
+CLEAR_FALL = 0.1  # fraction of the first loss; a smaller fall may be the noise of the batches
 STAGE = "Trying learning rates"
 NEVER_FELL = "The loss did not fall at any learning rate. Choose a larger batch size or another optimizer."
 
@@ -29,6 +30,16 @@ class LearningRateCurve:
     learning_rates: tuple[float, ...]
     losses: tuple[float, ...]
     proposal: float
+
+    @property
+    def fall(self) -> float:
+        """By which fraction of the first loss the loss fell, 0..1."""
+        return 1 - min(self.losses) / self.losses[0]
+
+    @property
+    def is_uncertain(self) -> bool:
+        """Whether the loss fell so little that its lowest place, and so the proposal, may be chance."""
+        return self.fall < CLEAR_FALL
 
 
 def find_learning_rate(config: TrainConfig, home: Home) -> Generator[Progress, None, LearningRateCurve]:

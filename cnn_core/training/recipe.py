@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from cnn_core.config.fitting import TOO_FEW_IMAGES
 from cnn_core.config.schema import TrainConfig
 from cnn_core.config.suggestions import divergence_remedy
 from cnn_core.data.batches import Batches, Normalise
@@ -41,7 +42,6 @@ from cnn_core.training.stages import make_stages
 
 PREPARATION_IMAGES = 5000  # images from which a model with a `prepare` method computes its first layer
 FEATURES_BATCH = 32  # images of which features are computed at a time
-TOO_FEW_IMAGES = "Data set “{data}” is too small for a validation split. Add images: at least two in every class."
 TOO_LARGE_BATCH = "Batch size is {batch_size:,}, more than the {count:,} training images. Choose a smaller batch size."
 NO_FIGURES = "The images of the curves and the predictions could not be written ({reason}). Free some disk space."
 Statistics = tuple[tuple[float, ...], tuple[float, ...]]  # mean and standard deviation per channel

@@ -18,7 +18,7 @@ from torch import nn
 from cnn_core.config.changes import change_config
 from cnn_core.config.schema import TrainConfig
 from cnn_core.data.source import DataInfo, Split
-from cnn_core.errors import DataError, RunError, SettingError, StudioError
+from cnn_core.errors import ImagesChangedError, RunError, SettingError, StudioError
 from cnn_core.events import Changed, Continued, Epoch, Event, Note, Paused, Resumed, Saved
 from cnn_core.metrics.training_dynamics import drop_dynamics_after, save_dynamics
 from cnn_core.models.checkpoint import BEST_MODEL, load_checkpoint, save_checkpoint, save_epoch
@@ -29,9 +29,6 @@ from cnn_core.training.out_of_memory import translate_out_of_memory
 from cnn_core.training.tracked_predictions import predict_tracked_images
 
 CHECKPOINT_SECONDS = 20.0  # at most this much of a run is lost when its process is killed
-OTHER_IMAGES = (
-    "The images have changed since this run was interrupted, so it cannot be resumed. Restore them, or start a new run."
-)
 UNCHANGED = "No setting was changed after step {step:,}. {error}"
 NOT_WRITTEN = "{name} could not be written ({reason}). Training continues. Free some disk space."
 THE_CHECKPOINT, BEST_SO_FAR, DYNAMICS = (
@@ -58,13 +55,13 @@ class TrainingSession:
     _unsaved: nn.Module | None = None  # the best model, where it could not be written
 
     def resume(self) -> Iterator[Event]:
-        """Restore the folder's checkpoint, if there is one. Raises DataError when it was trained on other images."""
+        """Restore the folder's checkpoint, if there is one. Raises ImagesChangedError when it was trained on other images."""
         state, note = load_checkpoint(self.folder, self.trainer.arithmetic.device)
         if note:
             yield Note(note)
         if state:
             if state["fingerprint"] != self.card.fingerprint:
-                raise DataError(OTHER_IMAGES)
+                raise ImagesChangedError(self.folder.name, self.config.data)
             self.trainer.load_state_dict(state["trainer"])
             if state.get("config"):  # checkpoints of earlier versions have none: nothing could be changed then
                 self._apply(TrainConfig.model_validate(state["config"]))

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from pages.charts.class_axis import class_axis, escape_names
-from pages.charts.theme import THEME_COLOURS
+from pages.charts.theme import PERCENT, THEME_COLOURS
 
 SHOWN_CLASSES, RANKED = 20, 5
 
@@ -65,6 +65,6 @@ def prediction_bars(before: np.ndarray, after: np.ndarray, classes: Sequence[str
         bargap=0.3,
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "traceorder": "normal"},
     )
-    figure.update_xaxes(title="probability", range=[0, 1], tickformat=".0%")
+    figure.update_xaxes(title="probability", range=[0, 1], tickformat=PERCENT)
     figure.update_yaxes(autorange="reversed", **class_axis(names))
     return figure

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from cnn_core.text import counted
-from pages.charts.theme import THEME_COLOURS
+from pages.charts.theme import PERCENT, THEME_COLOURS
 
 if TYPE_CHECKING:
     from cnn_core.metrics.abstention import Abstention
@@ -57,9 +57,9 @@ def reliability_diagram(diagrams: dict[str, "Reliability"]) -> go.Figure:
         bargap=0.1,
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
     )
-    figure.update_xaxes(range=[0, 1.02], tickformat=".0%")
+    figure.update_xaxes(range=[0, 1.02], tickformat=PERCENT)
     figure.update_xaxes(title="confidence: probability of the predicted class", row=2, col=1)
-    figure.update_yaxes(title="accuracy", range=[0, 1.02], tickformat=".0%", automargin=True, row=1, col=1)
+    figure.update_yaxes(title="accuracy", range=[0, 1.02], tickformat=PERCENT, automargin=True, row=1, col=1)
     figure.update_yaxes(title="images", automargin=True, row=2, col=1)
     return figure
 
@@ -98,8 +98,8 @@ def coverage_chart(curve: "Abstention", at: "Abstention") -> go.Figure:
         height=300, margin={"l": 10, "r": 10, "t": 10, "b": 10}, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"}
     )
     lowest = float(np.nanmin(np.append(curve.accuracy, 0.99)))
-    figure.update_xaxes(title="coverage", range=[0, 1.02], tickformat=".0%")
+    figure.update_xaxes(title="coverage", range=[0, 1.02], tickformat=PERCENT)
     figure.update_yaxes(
-        title="accuracy of predictions made", range=[lowest - 0.05 * (1 - lowest), 1.002], tickformat=".0%", automargin=True
+        title="accuracy of predictions made", range=[lowest - 0.05 * (1 - lowest), 1.002], tickformat=PERCENT, automargin=True
     )
     return figure

@@ -6,6 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from pages.charts.class_axis import class_axis, escape_names
+from pages.charts.theme import PERCENT
 
 if TYPE_CHECKING:
     from cnn_core.metrics.classification import ClassMetrics
@@ -37,6 +38,6 @@ def recall_chart(metrics: "ClassMetrics", classes: tuple[str, ...]) -> go.Figure
         )
     )
     figure.update_layout(margin={"l": 10, "r": 80, "t": 10, "b": 10}, height=70 + 26 * len(shown), bargap=0.25)
-    figure.update_xaxes(title="recall: fraction classified correctly", range=[0, 1], tickformat=".0%")
+    figure.update_xaxes(title="recall: fraction classified correctly", range=[0, 1], tickformat=PERCENT)
     figure.update_yaxes(autorange="reversed", **class_axis(names))
     return figure

@@ -15,6 +15,7 @@ from cnn_core.config.schema import title, value_text
 from cnn_core.runs.comparison import SEED, differing_settings
 from cnn_core.runs.run import Run
 from pages.charts.components.wide import wide_chart
+from pages.charts.theme import PERCENT
 
 MIN_RUNS = 3  # runs; for fewer the table of differences is enough
 MAX_AXES = 7
@@ -64,7 +65,7 @@ def parallel_coordinates(
     columns: Mapping[str, Sequence[Any]], accuracies: Sequence[float], logs: Collection[str] = ()
 ) -> go.Figure:
     """Return lines over the first settings of `columns` (a value for every run) and validation accuracy, which colours the lines."""
-    last = {"label": "accuracy", "values": list(accuracies), "tickformat": ".1%"}
+    last = {"label": "accuracy", "values": list(accuracies), "tickformat": PERCENT}
     line = {"color": list(accuracies), "showscale": False}  # the colours are the theme's
     axes = [_axis(name, columns[name], name in logs) for name in list(columns)[:MAX_AXES]]
     figure = go.Figure(go.Parcoords(line=line, dimensions=[*axes, last]))
@@ -100,7 +101,7 @@ def _number_axis(label: str, values: Sequence[float | None], known: Sequence[flo
             "label": f"{label} (log)" if is_log else label,
             "values": [no_value if value is None else scale(value) for value in values],
             "tickvals": [*gap, *map(scale, ticks)],
-            "ticktext": [*(["–"] if gap else []), *(f"{tick:.3g}" for tick in ticks)],
+            "ticktext": [*(["–"] if gap else []), *(f"{tick:.4g}" for tick in ticks)],
         }
     return {"label": label, "values": list(values)}
 

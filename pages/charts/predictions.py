@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import plotly.graph_objects as go
 
 from pages.charts.class_axis import class_axis, escape_names
-from pages.charts.theme import THEME_COLOURS
+from pages.charts.theme import PERCENT, THEME_COLOURS
 
 COMPARED_CLASSES = 5
 MAX_BARS = 20
@@ -77,6 +77,6 @@ def compared_probability_bars(tables: Mapping[str, Mapping[str, float]], classes
 
 
 def _with_axes(figure: go.Figure, names: Sequence[str]) -> go.Figure:
-    figure.update_xaxes(title="probability", range=[0, 1], tickformat=".0%")
+    figure.update_xaxes(title="probability", range=[0, 1], tickformat=PERCENT)
     figure.update_yaxes(autorange="reversed", **class_axis(names))
     return figure

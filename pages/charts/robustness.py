@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
 
+from pages.charts.theme import PERCENT
+
 if TYPE_CHECKING:
     from cnn_core.metrics.robustness import Robustness
 
@@ -54,7 +56,7 @@ def robustness_chart(result: "Robustness", classes: int) -> go.Figure:
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
     )
     figure.update_xaxes(title="strength (0: no corruption)", dtick=1, range=[-0.15, accuracy.shape[1] - 0.85])
-    figure.update_yaxes(title="accuracy", range=[bottom, top], tickformat=".0%", automargin=True)
+    figure.update_yaxes(title="accuracy", range=[bottom, top], tickformat=PERCENT, automargin=True)
     return figure
 
 

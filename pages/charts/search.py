@@ -7,9 +7,9 @@ import plotly.graph_objects as go
 
 from cnn_core.config.schema import title
 from cnn_core.search.trials import Trial
-from pages.charts.theme import THEME_COLOURS
+from pages.charts.theme import PERCENT, THEME_COLOURS
 
-MIN_AXIS_TRIALS = 6  # trials; the axis is at least this long
+EACH_TICK = 12  # trials; a longer axis does not have a tick for each
 MIN_MARGIN = 0.01  # of accuracy, above and below the points
 STATES = {  # name, marker and colour of each state; distinct without colours too
     "complete": ("completed", "circle", THEME_COLOURS[0]),
@@ -18,10 +18,10 @@ STATES = {  # name, marker and colour of each state; distinct without colours to
 }
 
 
-def best_so_far(trials: Sequence[Trial]) -> go.Figure:
+def best_so_far(trials: Sequence[Trial], goal: int = 1) -> go.Figure:
     """Return the validation accuracy of every ended trial by its position (from 1), and the best so far as a step line.
 
-    A failed trial has no accuracy and is drawn at the lowest one.
+    A failed trial has no accuracy and is drawn at the lowest one. goal: trials of the whole search, for which the axis has room.
     """
     ended = [(position, trial) for position, trial in enumerate(trials, start=1) if trial.state != "running"]
     measured = [(position, trial.value) for position, trial in ended if trial.value is not None and trial.state != "failed"]
@@ -60,12 +60,12 @@ def best_so_far(trials: Sequence[Trial]) -> go.Figure:
     margin = max(MIN_MARGIN, (highest - lowest) / 10)
     figure.update_xaxes(
         title="trial",
-        range=[0.5, max(last, MIN_AXIS_TRIALS) + 0.5],
-        dtick=1 if last <= 2 * MIN_AXIS_TRIALS else None,
+        range=[0.5, max(last, goal) + 0.5],
+        dtick=1 if max(last, goal) <= EACH_TICK else None,
         tickformat="d",
     )
     figure.update_yaxes(
-        title="best validation accuracy", range=[lowest - margin, highest + margin], tickformat=".1%", automargin=True
+        title="best validation accuracy", range=[lowest - margin, highest + margin], tickformat=PERCENT, automargin=True
     )
     return figure
 
@@ -85,6 +85,6 @@ def importance_bars(importance: Mapping[str, float]) -> go.Figure:
         )
     )
     figure.update_layout(height=80 + 34 * len(names), margin={"l": 10, "r": 45, "t": 10, "b": 10}, bargap=0.3)
-    figure.update_xaxes(title="importance", range=[0, 1], tickformat=".0%")
+    figure.update_xaxes(title="importance", range=[0, 1], tickformat=PERCENT)
     figure.update_yaxes(type="category", autorange="reversed", automargin=True)
     return figure

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import plotly.graph_objects as go
 
+from pages.charts.theme import PERCENT
+
 if TYPE_CHECKING:
     from cnn_core.metrics.threshold_curves import ThresholdCounts
 
@@ -51,7 +53,7 @@ def _chance_line(x: list[float], y: list[float]) -> go.Scatter:
 
 def _figure(line: go.Scatter, chance: go.Scatter, x: str, y: str) -> go.Figure:
     figure = go.Figure([line, chance])
-    figure.update_layout(margin={"l": 10, "r": 10, "t": 10, "b": 10}, height=HEIGHT, showlegend=False)
-    figure.update_xaxes(title=x, range=[-0.01, 1.01], tickformat=".0%")
-    figure.update_yaxes(title=y, range=[-0.01, 1.03], tickformat=".0%", automargin=True)
+    figure.update_layout(margin={"l": 10, "r": 24, "t": 10, "b": 10}, height=HEIGHT, showlegend=False)
+    figure.update_xaxes(title=x, range=[-0.01, 1.01], tickformat=PERCENT)
+    figure.update_yaxes(title=y, range=[-0.01, 1.03], tickformat=PERCENT, automargin=True)
     return figure

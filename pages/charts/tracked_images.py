@@ -7,7 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from cnn_core.events import TrackedPredictions
-from pages.charts.theme import THEME_COLOURS
+from pages.charts.theme import PERCENT, THEME_COLOURS
 
 MAX_CLASSES = 5
 MAX_NAME_LENGTH = 24
@@ -47,7 +47,7 @@ def probability_lines(predictions: Mapping[int, Sequence[float]], classes: Seque
     figure.update_layout(margin={"l": 10, "r": 10, "t": 10, "b": 10}, height=190, showlegend=True, hoverlabel={"namelength": -1})
     few = {"dtick": 1, "range": [epochs[0] - 0.5, epochs[-1] + 0.5]} if epochs[-1] - epochs[0] < 8 else {}
     figure.update_xaxes(title="epoch", tickformat="d", **few)
-    figure.update_yaxes(title="probability", range=[-0.03, 1.03], tickformat=".0%", dtick=0.5, automargin=True)
+    figure.update_yaxes(title="probability", range=[-0.03, 1.03], tickformat=PERCENT, dtick=0.5, automargin=True)
     return figure
 
 

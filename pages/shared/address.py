@@ -13,11 +13,12 @@ MORE = "More"  # the choice that shows the views of a page that are needed less 
 def read_address(parameter: str, key: str, options: Sequence[str]) -> None:
     """Set the control `key` to the address's value of `parameter`; call it before the control is drawn.
 
-    A value that `write_address` itself wrote changes nothing; an unknown value gives the first of `options`.
+    A value that `write_address` itself wrote changes nothing; an unknown value gives the first of `options`. The state is set in any case: a
+    control of the same key on another page would forget it, and the browser would go on showing the label that it was given first.
     """
     state, value = st.session_state, st.query_params.get(parameter)
-    if state.get(key) not in options or value != state.get(f"{key}-written"):
-        state[key] = value if value in options else state[key] if state.get(key) in options else options[0]
+    chosen = state.get(key) if state.get(key) in options else options[0]
+    state[key] = value if value in options and value != state.get(f"{key}-written") else chosen
 
 
 def write_address(parameter: str, key: str, value: str) -> None:

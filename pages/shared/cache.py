@@ -37,7 +37,7 @@ class Kind:
 EVALUATIONS = Kind("evaluations", 6)
 EVALUATION_RESULTS = Kind("evaluation-results", 144)  # computed from an evaluation; up to 4 MB each with 1,000 classes
 FEATURE_BANKS = Kind("feature-banks", 2)  # features of a run's training images; version: weights and data. Up to some 100 MB
-DISTRIBUTIONS = Kind("training-distributions", 8)  # of a run's training images; version: weights. Up to 7 MB each
+DISTRIBUTIONS = Kind("training-distributions", 8)  # of a run's training images; version: weights. Up to 13 MB each
 LEARNING_RATES = Kind("learning-rates", 1, "session")  # the learning-rate finder's curve; version: settings
 FIRST_BATCHES = Kind("first-batches", 1, "session")  # the preview of the first batch; version: settings
 EPOCH_TIMES = Kind("epoch-times", 1, "session")  # measured for every model; version: data and settings

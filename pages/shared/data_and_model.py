@@ -15,9 +15,11 @@ from cnn_core.data.path_source import PathSource, set_name
 from cnn_core.data.source import DataInfo
 from cnn_core.errors import DataError
 from cnn_core.models.registry import FAMILIES
+from cnn_core.text import counted
 from pages.shared.forms import help_text
 from pages.shared.links import page_file
 from pages.shared.people import may_read_paths
+from pages.shared.removed_set import show_data_error
 from pages.shared.server import get_store
 from pages.shared.split_question import ask_validation_use
 from pages.shared.text import plain
@@ -26,7 +28,6 @@ FOLDER, FOLDER_TITLE = "folder", "Folder or zip archive on this machine"
 FOLDER_FROM_LINK = "folder-from-link"  # session key of a folder that a link named and that the person has not opened yet
 OPEN_FOLDER = "Open the folder"
 GREY, COLOUR = "grey", "colour"
-FACTS = "{train:,} training images · {test:,} test images · {classes} classes · {side}×{side} {colour}"
 
 
 class DataAndModel(NamedTuple):
@@ -65,7 +66,8 @@ def choose_data_and_model() -> DataAndModel | None:
             return None
         info = source.info
     except DataError as error:
-        left.error(plain(error), icon=":material/error:")
+        with left:
+            show_data_error(error)
         return None
     with left:
         show_facts(info)
@@ -123,11 +125,11 @@ def choose_data() -> str:
 
 def show_facts(info: DataInfo) -> None:
     """Show size, classes and image format of the data in one line; its help lists the names of the classes."""
-    facts = FACTS.format(
-        train=info.train_count,
-        test=info.test_count,
-        classes=len(info.classes),
-        side=info.image_size,
-        colour=GREY if info.channels == 1 else COLOUR,
-    )
-    st.caption(facts, help=plain(", ".join(info.classes[:30])))
+    st.caption(describe_facts(info), help=plain(", ".join(info.classes[:30])))
+
+
+def describe_facts(info: DataInfo) -> str:
+    """Return the numbers of images and classes, and the images' format: "24 training images · 1 test image · 2 classes · 64×64 colour"."""
+    side, colour = info.image_size, GREY if info.channels == 1 else COLOUR
+    counts = (counted(info.train_count, "training image"), counted(info.test_count, "test image"))
+    return " · ".join((*counts, counted(len(info.classes), "class", "classes"), f"{side}×{side} {colour}"))

@@ -15,6 +15,7 @@ from cnn_core.runs.run import Run
 from pages.shared.choice import choose_number
 from pages.shared.image_input import show_image
 from pages.shared.links import page_file
+from pages.shared.removed_set import show_data_error
 from pages.shared.run_models import images_of
 from pages.shared.server import get_store
 from pages.shared.text import plain
@@ -30,7 +31,7 @@ def choose_data_set_image(run: Run) -> DecodedImage | None:
     try:
         source = open_source(run.config.data, get_store().home)
     except DataError as error:
-        st.error(plain(error), icon=":material/error:")
+        show_data_error(error)
         return None
     if isinstance(source, OnDemandSource) and not source.is_imported:
         st.info("The images of this data set are not on this machine. Import them on the Data page.", icon=":material/info:")

@@ -25,7 +25,11 @@ if TYPE_CHECKING:
     from cnn_core.models.saving import ModelCard
 
 SPLIT = "evaluate-part"  # key of the control; the address names the split (`?split=`)
-SPLITS: dict[Split, str] = {"test": "test", "val": "validation", "train": "training"}
+SPLITS: dict[Split, str] = {"val": "validation", "test": "test", "train": "training"}  # the first is the default
+SPLIT_HELP = (
+    "The validation images were used to choose the best epoch; use them to compare models. The test images were used for nothing yet: keep them for the "
+    "final accuracy of a chosen model, as every use is counted. The model was trained on the training images."
+)
 HEADER = "**{accuracy:.1%} accuracy** on {images}."
 CORRECT, WRONG = ":green[✓ correct]", ":red[✗ wrong]"  # a verdict on a prediction, as Markdown
 
@@ -81,7 +85,8 @@ def choose_subject() -> EvaluationSubject | None:
 
     Raises StudioError.
     """
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    requested = st.query_params.get("run")
+    with st.container(horizontal=True):
         with st.container(width=520):  # a row of its own on a phone
             run = choose_trained_run("to evaluate")
         if run is None:
@@ -97,20 +102,26 @@ def choose_subject() -> EvaluationSubject | None:
             width=180,
             help=f"The best model by validation accuracy, or that of a saved epoch. {SOME_EPOCHS}",
         )
-        read_address("split", SPLIT, list(SPLITS))
-        chosen = st.segmented_control(
-            "Split",
-            list(SPLITS),
-            required=True,
-            format_func=SPLITS.__getitem__,
-            key=SPLIT,
-            help="The model was trained on the training images. The validation images were used to choose the best epoch, the test images for neither.",
-        )
-        split: Split = chosen or "test"
-        write_address("split", SPLIT, split)
+        split = _choose_split(is_same_run=requested in (None, run.id))
     subject = EvaluationSubject(run, epoch, split)
     evaluation = subject.evaluation()
     images = counted(len(evaluation), f"{SPLITS[split]} image")
     usage = describe_test_set_usage(run, epoch) if split == "test" else ""
     st.markdown(f"{HEADER.format(accuracy=evaluation.accuracy, images=images)} {f':small[{usage}]' if usage else ''}")
     return subject
+
+
+def _choose_split(*, is_same_run: bool) -> Split:
+    """Return the chosen split; the address names it (`?split=`). Test images are asked for anew for every run.
+
+    is_same_run: whether the run shown is the one in the address.
+    """
+    if not is_same_run and st.query_params.get("split") == "test":
+        st.query_params["split"] = "val"
+    read_address("split", SPLIT, list(SPLITS))
+    chosen = st.segmented_control(
+        "Split", list(SPLITS), required=True, format_func=SPLITS.__getitem__, key=SPLIT, help=SPLIT_HELP
+    )
+    split: Split = chosen or "val"
+    write_address("split", SPLIT, split)
+    return split

@@ -11,14 +11,17 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from cnn_core.config.defaults import make_config
-from cnn_core.config.settings_link import FIELDS, FIRST, read_link, settings_query
+from cnn_core.config.settings_link import FIRST, read_link, settings_query
+from cnn_core.data.set_bin import is_in_bin
 from pages.charts.components.copy import copy_button
 from pages.shared.form_values import fill_fields
+from pages.shared.removed_set import offer_restore
+from pages.shared.server import get_store
 from pages.shared.text import plain
 
 WRITTEN, WRITTEN_AT = "form-written", "form-written-at"  # the query that the page itself wrote last, and when
-PREVIOUS = "form-previous"  # the query that the page wrote when it was shown before
 REFUSED, FILLED = "form-refused", "form-filled"  # messages about the link that filled the form; whether it has just done so
+REMOVED = "form-removed-set"  # the data set of the link, where it is in the bin
 LATE_SECONDS = 3
 
 
@@ -32,9 +35,6 @@ def fill_form_from_address() -> None:
     is_late = time.monotonic() - state.get(WRITTEN_AT, 0.0) < LATE_SECONDS
     if is_new_visit:
         state.pop(REFUSED, None)
-        # When the page is left for a run, Streamlit puts this page with the other page's parameters into the browser's history.
-        if not query.keys() & FIELDS.keys():
-            query = query and state.get(PREVIOUS, query)
     if query and (is_new_visit or (query != state.get(WRITTEN) and not is_late)):
         _fill(query)
     if refused := state.get(REFUSED):
@@ -43,12 +43,20 @@ def fill_form_from_address() -> None:
             f"Some settings of the link were ignored, because they are not valid. The others are in the form. {messages}",
             icon=":material/link_off:",
         )
+        if removed := state.get(REMOVED):
+            offer_restore(removed, lambda: _choose_restored(removed))
+
+
+def _choose_restored(name: str) -> None:
+    """Choose the data set of the link, which was in the bin."""
+    st.session_state["data"] = name
+    for key in (REFUSED, REMOVED):
+        st.session_state.pop(key, None)
 
 
 def leave_form() -> None:
-    """Remember the address of the form when another page is shown: the fields lose their values, only the address has them."""
-    if WRITTEN in st.session_state:
-        st.session_state[PREVIOUS] = st.session_state.pop(WRITTEN)
+    """Forget the form when another page is shown: the fields lose their values, only the address has them."""
+    st.session_state.pop(WRITTEN, None)
 
 
 def _fill(query: Mapping[str, str]) -> None:
@@ -57,6 +65,8 @@ def _fill(query: Mapping[str, str]) -> None:
     first = {name: link.settings[name] for name in FIRST if name in link.settings}
     fill_fields({**make_config(**first).model_dump(), **link.settings}, link.settings, is_from_link=True)
     state[WRITTEN], state[REFUSED], state[FILLED] = dict(query), link.refused, True
+    data = query.get("data", "")
+    state[REMOVED] = data if "data" not in link.settings and is_in_bin(data, get_store().home) else ""
 
 
 def write_form_to_address(chosen: Mapping[str, Any]) -> None:

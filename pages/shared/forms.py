@@ -142,8 +142,9 @@ def _widget(name: str, value: Any, key: str) -> Any:
         return st.selectbox(title, options, index=options.index(value), help=about, key=key)
     if kind is str:
         return st.text_input(title, value=value, help=about, key=key)
-    if kind is int:
-        return st.number_input(title, value=int(value), step=1, help=about, key=key)
+    if kind is int:  # a field for whole numbers alone would cut the decimals off, silently
+        number = st.number_input(title, value=float(value), step=1.0, format="%g", help=about, key=key)
+        return int(number) if float(number).is_integer() else number
     return st.number_input(title, value=float(value), step=_step(name, value), format="%g", help=about, key=key)
 
 

@@ -7,14 +7,16 @@ not handle are shown here as messages. Where people sign in or enter a class, no
 import streamlit as st
 
 from cnn_core.errors import StudioError
+from pages.charts.components.history import keep_history
 from pages.charts.components.navigation import follow_page
 from pages.shared.class_entry import remember_token
 from pages.shared.form_link import leave_form
 from pages.shared.links import PAGES
+from pages.shared.notices import show_notices
 from pages.shared.people import is_shared, is_teacher, this_person
+from pages.shared.removed_set import show_data_error
 from pages.shared.server import get_directory, get_worker
 from pages.shared.sign_in import is_admitted, show_person, show_sign_in
-from pages.shared.text import plain
 
 
 def page(name: str, title: str, icon: str, *, default: bool = False) -> st.Page:
@@ -48,6 +50,8 @@ if title := getattr(chosen, "title", ""):
     st.set_page_config(page_title=f"{title} · CNN Studio")  # so that tabs, windows and bookmarks differ
 if chosen is not configure:
     leave_form()
+keep_history(is_form=chosen is configure)
+show_notices()
 try:
     if is_admitted():
         show_person()
@@ -57,7 +61,7 @@ try:
     else:
         show_sign_in()
 except StudioError as error:
-    st.error(plain(error), icon=":material/error:")
+    show_data_error(error)
 remember_token()
 follow_page(title)
 get_worker().warm_up()

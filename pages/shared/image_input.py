@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from cnn_core.models.saving import ModelCard
 
 DRAW, UPLOAD, CAMERA = "Draw", "Upload", "Camera"
-# Any image that the browser knows, and other names that JPEG files have; the decoder names a format that it does not read.
-TYPES = ("image", *sorted(suffix.removeprefix(".") for suffix in SUFFIXES), "jpg_large", "jpeg_large", "jpg~", "jpeg~")
+# Any image that the browser knows, and other names that JPEG files have; the decoder names a format that it does not read. Letters, digits and
+# underscores only: browsers refuse a list with others ("jpg~") as a whole, and their dialogs then show no file of these names.
+TYPES = ("image", *sorted(suffix.removeprefix(".") for suffix in SUFFIXES), "jpg_large", "jpeg_large")
 MAX_FILE_MB = 64
 FORMATS = f"JPEG, PNG, WebP, BMP or GIF, up to {MAX_FILE_MB} MB"
 CAMERA_HELP = "The browser asks for permission. It allows the camera only on https:// addresses and on this computer (localhost)."
@@ -44,7 +45,7 @@ def choose_own_image(
 def choose_input(key: str, inputs: Sequence[str]) -> str:
     """Return the chosen one of `inputs`; the default is the first."""
     chosen = st.segmented_control(
-        "Input", inputs, default=inputs[0], required=True, label_visibility="collapsed", key=input_key(key)
+        "Input", inputs, default=inputs[0], required=True, label_visibility="collapsed", key=input_key(key), wrap=True
     )
     return chosen or inputs[0]
 

@@ -1,4 +1,4 @@
-"""A refused value: the message stands below the field that caused it, and beside the button a line says which field that is.
+"""Refused values: each message stands below the field that caused it, and beside the button a line says which fields these are.
 
 In: one of the project's errors, and the places below the fields of a form. Out: messages on the page.
 """
@@ -18,18 +18,20 @@ CORRECT_ABOVE = "Correct “{setting}” above."
 
 
 def show_refusal(error: StudioError, places: Mapping[str, DeltaGenerator], *, is_start: bool = False) -> None:
-    """Show the message below its field, and where to find the field; only the message where the form does not have the field.
+    """Show every message below its field, and where to find the fields; only the message where the form does not have the field.
 
     places: what stands below each field, by the setting's name. is_start: whether a run was to be started.
     """
-    name, prefix = refused_field(error), f"{NOTHING_STARTED} " if is_start else ""
-    if name not in places:
-        st.error(f"{prefix}{plain(error)}", icon=":material/error:")
-        return
-    places[name].error(plain(error), icon=":material/error:")
-    tab = metadata(name).group
-    where = CORRECT_IN_TAB.format(setting=title(name), tab=tab) if tab else CORRECT_ABOVE.format(setting=title(name))
-    st.warning(f"{prefix}{where}", icon=":material/arrow_upward:")
+    prefix, where = f"{NOTHING_STARTED} " if is_start else "", list[str]()
+    for one in (error, *(error.others if isinstance(error, SettingError) else ())):
+        if (name := refused_field(one)) not in places:
+            st.error(f"{prefix}{plain(one)}", icon=":material/error:")
+            continue
+        places[name].error(plain(one), icon=":material/error:")
+        tab = metadata(name).group
+        where.append(CORRECT_IN_TAB.format(setting=title(name), tab=tab) if tab else CORRECT_ABOVE.format(setting=title(name)))
+    if where:
+        st.warning(f"{prefix}{' '.join(where)}", icon=":material/arrow_upward:")
 
 
 def refused_field(error: StudioError) -> str:

@@ -115,6 +115,8 @@ class Channel:
     def _read(self) -> tuple[Run, History, list[StoredEvent], str]:
         # The status is read before the events, so that the last events of an ended run are among them.
         run, history = self._store.run(self._run_id), self._history
+        if run.parent and not run.is_active and not self._store.has_begun(run.id):  # all of its events are of its parent
+            return run, history, [], ""
         if self._run is None:
             history = read_history(self._store, self._run_id)
             history.drop_steps()

@@ -8,7 +8,7 @@ import streamlit as st
 from cnn_core.config.defaults import make_config
 from cnn_core.errors import RunError, UnreadableRunError
 from cnn_core.runs.organizer import RunOrganizer
-from cnn_core.runs.run import Run
+from cnn_core.runs.run import STATUS_WORDS, Run
 from cnn_core.text import format_percent
 from pages.shared.address import read_address, write_address
 from pages.shared.links import page_file
@@ -21,10 +21,10 @@ from pages.shared.text import plain
 
 Colour = Literal["gray", "blue", "violet", "green", "orange", "red"]
 STATUS: dict[str, tuple[str, Colour, str]] = {  # icon, colour and label
-    "queued": (":material/hourglass_empty:", "gray", "waiting"),
-    "running": (":material/play_circle:", "blue", "training"),
+    "queued": (":material/hourglass_empty:", "gray", STATUS_WORDS["queued"]),
+    "running": (":material/play_circle:", "blue", STATUS_WORDS["running"]),
     "paused": (":material/pause_circle:", "violet", "paused"),
-    "finished": (":material/check_circle:", "green", "completed"),
+    "finished": (":material/check_circle:", "green", STATUS_WORDS["finished"]),
     "stopped": (":material/stop_circle:", "orange", "stopped"),
     "failed": (":material/error:", "red", "failed"),
     "interrupted": (":material/power_off:", "orange", "interrupted"),
@@ -35,6 +35,7 @@ NO_RUN = "There is no run {purpose} yet. Train one on handwritten digits with on
 NO_SUCH_RUN = "There is no run “{run}”, so another run is shown. Choose one from the list."
 IS_IN_BIN = "Run {run} is in the bin. Restore it to open it."
 NO_SAVED_MODEL = "Run {run} has no saved model yet, so another run is shown. Its model is saved after the first epoch."
+ENDED_WITHOUT_MODEL = "Run {run} ended before its first epoch and has no model, so another run is shown."
 
 
 def choose_run(runs: list[Run], label: str = "Run") -> Run:
@@ -48,9 +49,6 @@ def choose_run(runs: list[Run], label: str = "Run") -> Run:
     shown = listed_runs(runs, (requested, st.session_state.get(key, "")))
     names = [run.id for run in shown]
     read_address("run", key, names)
-    st.session_state[key] = st.session_state[
-        key
-    ]  # else the browser goes on showing the label with the status that it was given first
     chosen = st.selectbox(label, names, key=key, format_func=lambda run: _describe(by_id[run]))
     write_address("run", key, chosen)
     show_all_toggle(runs, shown)
@@ -67,7 +65,7 @@ def _explain_missing(requested: str) -> None:
         st.warning(NO_SUCH_RUN.format(run=plain(requested[:80])))
     else:
         if other.removed is None:
-            st.warning(NO_SAVED_MODEL.format(run=other.id))
+            st.warning((NO_SAVED_MODEL if other.is_active else ENDED_WITHOUT_MODEL).format(run=other.id))
         else:
             _offer_restore(other)
 
@@ -124,6 +122,5 @@ def _describe(run: Run) -> str:
     accuracy = run.summary.get("best_val_accuracy")
     origin = f" · {describe_origin(run)}" if run.origin else ""
     owner = f" · {owner_name(run.owner) or 'class'}" if is_shared() else ""
-    return f"{run.id}{owner}{origin} · {run.title} · {STATUS[run.status][2]}" + (
-        f" · {format_percent(accuracy)} validation accuracy" if accuracy is not None else ""
-    )
+    result = f" · {format_percent(accuracy)} validation" if accuracy is not None else ""
+    return f"{run.id}{result}{owner}{origin} · {run.title} · {STATUS[run.status][2]}"  # a phone shows the first 40 characters

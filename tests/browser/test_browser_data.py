@@ -7,7 +7,7 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 from cnn_core.text import counted
-from pages.views.data.jobs import IMPORT_IMAGES
+from pages.views.data.mode import IMPORT_IMAGES
 from pages.views.data.overview import CORRECTIONS, SKIPPED
 from tests.browser.pilot import DONE, assert_sound, settle, visit
 from tests.helpers import write_images

@@ -1,10 +1,16 @@
-"""Links in a browser: from a field to its glossary term by mouse, keyboard and touch, and a form restored from its address."""
+"""Links in a browser: from a field to its glossary term by mouse, keyboard and touch, from a run to its model, and a form restored from its address."""
 
 import re
+import shutil
+from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
+from cnn_core.config.defaults import make_config
+from cnn_core.home import CARD, WEIGHTS
 from cnn_core.lessons.glossary import read_glossary
+from cnn_core.runs.organizer import RunOrganizer
+from cnn_core.runs.store import Store
 from pages.views.learn.glossary import OPEN_SETTING
 from tests.browser.pilot import DONE, assert_sound, fill, go_to_tab, number_field, settle, visit
 
@@ -41,6 +47,26 @@ def test_the_help_of_a_field_leads_to_its_term_by_mouse_and_by_keyboard(page, se
         page.keyboard.press("Enter")
     assert_at_term(opened.value)
     opened.value.close()
+
+
+def test_a_stopped_run_opens_in_the_gallery_and_on_evaluate_although_newer_runs_have_models(page, server, store: Store):
+    trained = store.home.run_folder("0001-digits")
+
+    def copy_model(run: str, folder: Path) -> None:
+        for name in (CARD, WEIGHTS):
+            shutil.copy(trained / name, folder / name)
+
+    stopped, newer = (store.create(make_config(), status="stopped", prepare=copy_model) for _ in range(2))
+    visit(page, server, "train", f"?run={stopped}")
+    for label, name in (("Open in Gallery", "gallery"), ("Evaluate", "evaluate")):
+        page.get_by_test_id("stMain").get_by_role("link", name=label).click()
+        expect(page).to_have_url(re.compile(f"/{name}.*run={stopped}"))
+        page.wait_for_selector(DONE)
+        expect(page.get_by_role("combobox", name="Run")).to_have_value(re.compile(stopped))
+        visit(page, server, "train", f"?run={stopped}")
+    for run in (stopped, newer):
+        RunOrganizer(store).remove(run)
+    assert_sound(page)
 
 
 def test_the_help_of_a_field_leads_to_its_term_by_touch(page, server):
@@ -126,7 +152,9 @@ def test_a_change_made_just_before_start_is_in_the_run(page, server, store):
     assert (run.config.epochs, run.config.dropout) == (1, 0.1)
     page.locator(".live[data-status=finished]").wait_for()
     expect(page.get_by_role("button", name="Stop")).to_have_count(0)  # the page is rerun once when its run has ended
+    page.reload()  # the form is in the browser's history alone
     settle(page)
     page.go_back()
     expect(number_field(page, "Epochs")).to_have_value("1")
+    expect(page.get_by_test_id("stAlertContentWarning")).to_have_count(0)
     store.requests.stop(run.id)

@@ -59,7 +59,7 @@ def test_a_point_shows_its_thumbnail_and_a_box_shows_the_images_in_it(page, serv
     config = store.run(RUN).config
     evaluation = finish(evaluate_run(RUN, config, store.home))
     images = finish(load_split(open_source(config.data, store.home), config, "test"))
-    visit(page, server, "evaluate", f"?run={RUN}&view=Embedding")
+    visit(page, server, "evaluate", f"?run={RUN}&split=test&view=Embedding")
     page.wait_for_function(DRAWN)
     page.locator(".map").evaluate("e => e.scrollIntoView({ block: 'center' })")
     rows, places = places_of(page)

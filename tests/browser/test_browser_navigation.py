@@ -1,9 +1,11 @@
 """Going from page to page in a browser: the focus, the menu on a phone, and what a screen reader hears of icons."""
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.pilot import DONE, assert_sound, names_of_icons, visit
+from tests.browser.pilot import DONE, assert_sound, names_of_icons, settle, visit
 from tests.pages.studio_harness import Server
 
 PHONE = {"width": 390, "height": 844}
@@ -52,9 +54,23 @@ def test_on_a_wide_window_the_menu_stays_and_the_heading_has_the_focus(page: Pag
     assert_sound(page)
 
 
+def test_back_leaves_a_page_in_one_press_and_returns_to_the_view_before(page: Page, server: Server):
+    visit(page, server, "start")
+    choose(page, "train")
+    choose(page, "evaluate")
+    expect(page).to_have_url(re.compile(r"view=Metrics"))
+    page.get_by_role("radio", name="Mistakes", exact=True).click()
+    expect(page).to_have_url(re.compile(r"view=Mistakes"))
+    for address in (r"/evaluate\?run=0001-digits&.*view=Metrics$", r"/train\?run=0001-digits$", f"^{re.escape(server.url)}/$"):
+        settle(page)
+        page.go_back()
+        expect(page).to_have_url(re.compile(address))
+    assert_sound(page)
+
+
 @pytest.mark.parametrize("name", ["train", "start"])
 def test_the_names_of_icons_are_not_read_out(page: Page, server: Server, name: str):
-    visit(page, server, name)
+    visit(page, server, name, "?run=0001-digits" if name == "train" else "")
     badge = page.get_by_test_id("stMain").locator(".stMarkdownBadge [role=img]").first
     expect(badge).to_be_attached()
     expect(badge).to_have_attribute("aria-hidden", "true")

@@ -134,6 +134,8 @@ def test_a_training_is_paused_changed_and_continued_and_the_change_is_marked_on_
     page.locator(f".st-key-apply-{run} button").click()
     page.wait_for_function(f"({LOSS}?.layout?.annotations ?? []).length === 1", timeout=15_000)
     assert page.evaluate(f"{LOSS}.layout.annotations[0].hovertext") == f"{title('learning_rate')} 0.0005"
+    label, curves = (page.locator(f"[data-chart=loss] {part}").first.bounding_box() for part in (".annotation", ".gridlayer"))
+    assert label["y"] + label["height"] <= curves["y"] + 2  # above the curves
     assert not any(isinstance(stored.event, Steps) for stored in store.log.read(run, since=reached))
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Continue").click()

@@ -6,7 +6,7 @@ RUN = "0001-digits"
 
 
 def test_a_report_is_downloaded_and_opens_from_disk_without_further_requests(page, chromium, server, traffic, tmp_path):
-    visit(page, server, "evaluate", f"?run={RUN}&view=Export")
+    visit(page, server, "evaluate", f"?run={RUN}&split=test&view=Export")
     page.locator("[class*=st-key-make-report] button").click()
     with page.expect_download() as download:
         page.locator("[class*=st-key-download-report] button").click()

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import zipfile
 
 import numpy as np
@@ -68,6 +69,18 @@ def test_rows_are_ticked_and_unticked_with_the_keyboard(page, server, store):
     settle(page)
     page.get_by_role("link", name="Open").click()
     page.wait_for_url(f"**/train?run={runs[2]}")
+
+
+def test_the_counts_on_the_page_are_those_after_a_run_is_removed(page, server, store):
+    store.create(make_config(), status="finished", origin="lesson/dropout/1/A0")
+    store.create(make_config(), status="finished")
+    visit(page, server, "runs")
+    box = page.get_by_role("combobox", name="Created by")
+    count = int(re.findall(r"\d+", box.input_value())[0])
+    select_first(page, 1)
+    page.get_by_role("button", name="Remove 1 run").click()
+    expect(box).to_have_value(re.compile(rf"\b{count - 1}\b"))
+    assert_sound(page)
 
 
 def test_the_long_name_of_a_run_is_whole_on_a_phone(page, server, store):

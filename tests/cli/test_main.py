@@ -136,7 +136,7 @@ def test_without_json_a_person_reads_the_same_figures(digits_copy: Trained, caps
     assert len(re.findall(r"digit\d+\.\w+: \d \d+\.\d%  \(then \d \d+\.\d%, \d \d+\.\d%\)", text)) == 12
     validation = f"{digits_copy.run.summary['best_val_accuracy']:.2%}"
     assert main(["runs"]) == 0
-    assert re.search(rf"0001-digits +finished +{validation} validation +SimpleCNN, ", capsys.readouterr().out)
+    assert re.search(rf"0001-digits +completed +{validation} validation +SimpleCNN, ", capsys.readouterr().out)
 
 
 def test_a_folder_of_images_is_trained_and_used_from_the_command_line_with_text_answers(
@@ -149,7 +149,7 @@ def test_a_folder_of_images_is_trained_and_used_from_the_command_line_with_text_
     assert main(["train", "--data", str(image_folder), *options, "--flip", "off", "--crop", "0"]) == 0
     text, progress = capsys.readouterr()
     assert [f"epoch   {number} " in progress for number in range(1, 8)] == [True] * 6 + [False]
-    assert tells(text, "0001-pictures", "finished", "6") and TEST_ACCURACY in text and str(home.root) in text
+    assert tells(text, "0001-pictures", "completed", "6") and TEST_ACCURACY in text and str(home.root) in text
     stored = Store(home).run("0001-pictures").config
     assert (stored.epochs, stored.flip, stored.crop, stored.data) == (6, "off", 0.0, str(image_folder.resolve()))
     assert answer(capsys, "predict", "latest", image_folder / "red" / "000.jpg")[0]["class"] == "red"

@@ -45,7 +45,7 @@ def test_a_search_is_started_shown_listed_and_removed(home: Home, image_folder: 
     assert search(capsys, "two") == answer and search(capsys, "--list") == [answer]
     assert main(["search", "two"]) == 0
     printed = capsys.readouterr().out
-    assert tells(printed, "two", "done", "2", "2", "2") and answer["best"]["run"] in printed
+    assert tells(printed, "two", "completed", "2", "2", "2") and answer["best"]["run"] in printed
     assert search(capsys, "two", "--remove")["status"] == "removed" and search(capsys, "--list") == []
     assert len(Store(home).runs()) == 2
 
@@ -98,7 +98,7 @@ def test_only_batch_sizes_of_the_trials_are_checked_against_the_images(home: Hom
 def test_a_completed_search_is_neither_joined_nor_resumed(home: Home, image_folder: Path, capsys: pytest.CaptureFixture[str]):
     vary = ("--vary", "cutmix=0.5,1", "--schedule", "plateau")  # impossible together: nothing is trained
     assert search(capsys, "none", *vary, "--data", str(image_folder), *BASE)["status"] == "done"
-    assert NOT_RUNNING.format(name="none", status="done") in refused(capsys, "none", "--join")
+    assert NOT_RUNNING.format(name="none", status="completed") in refused(capsys, "none", "--join")
     assert ALL_TRIED in refused(capsys, "none", "--resume")
     assert NAME_TAKEN.format(name="none") in refused(capsys, "none", *vary)
     assert search(capsys, "--list")[0]["best"] is None

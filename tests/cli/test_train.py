@@ -22,7 +22,7 @@ from cnn_core.events import Epoch
 from cnn_core.execution.in_process import execute
 from cnn_core.home import CONFIG, NOT_A_RUN, WEIGHTS, Home
 from cnn_core.runs.queue import NOT_RESUMABLE
-from cnn_core.runs.run import NO_RUN
+from cnn_core.runs.run import NO_RUN, STATUS_WORDS
 from cnn_core.runs.store import Store
 from cnn_core.runs.submit import TOO_LARGE_BATCH
 from tests.cli.commands import KEYS, Capture, answer, refusal
@@ -182,8 +182,8 @@ def test_a_settings_file_that_cannot_be_used_is_refused(
 
 def test_what_cannot_be_resumed_is_refused_with_a_message(colours_copy: Trained, capsys: Capture):
     waiting = colours_copy.store.create(make_config())
-    assert NOT_RESUMABLE.format(run=colours_copy.id, status="finished") in refusal(capsys, "resume", colours_copy.id)
-    assert NOT_RESUMABLE.format(run=waiting, status="queued") in refusal(capsys, "resume", "latest")
+    assert NOT_RESUMABLE.format(run=colours_copy.id, status="completed") in refusal(capsys, "resume", colours_copy.id)
+    assert NOT_RESUMABLE.format(run=waiting, status=STATUS_WORDS["queued"]) in refusal(capsys, "resume", "latest")
     assert NO_RUN.format(run="0099-digits", home=colours_copy.home.root) in refusal(capsys, "resume", "0099-digits")
     assert NOT_A_RUN.format(name="../x") in refusal(capsys, "resume", "../x")
 
@@ -196,7 +196,7 @@ def test_a_stopped_run_is_resumed_to_its_end(home: Home, capsys: Capture, image_
     resumed = answer(capsys, "resume", "latest")
     assert sorted(resumed) == sorted(KEYS)
     assert (resumed["run"], resumed["status"], resumed["epochs"]) == (run, "finished", 3)
-    assert NOT_RESUMABLE.format(run=run, status="finished") in refusal(capsys, "resume", run)
+    assert NOT_RESUMABLE.format(run=run, status="completed") in refusal(capsys, "resume", run)
 
 
 def test_few_images_can_be_trained_on_without_any_setting(home: Home, capsys: Capture, image_folder: Path, tmp_path: Path):

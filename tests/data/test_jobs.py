@@ -65,7 +65,7 @@ def test_jobs_are_done_in_the_order_in_which_they_were_asked_for(jobs: Jobs, fol
 
 def test_a_job_that_cannot_be_done_keeps_the_sentence(jobs: Jobs, tmp_path: Path):
     for name, source, options in (("one", tmp_path / "nowhere", {}), ("two", tmp_path, {"image_size": 3})):
-        jobs.add(name, str(source), options)
+        jobs.add(name, str(source), options, owner=name)
         assert jobs.run_next(go_on)
     assert [job.status for job in jobs.all()] == ["failed", "failed"] and all(is_a_sentence(job.error) for job in jobs.all())
 
@@ -203,6 +203,18 @@ def test_only_ended_jobs_can_be_forgotten(jobs: Jobs, folder: Path):
     jobs.run_next(go_on)
     jobs.remove(only(jobs).id)
     assert jobs.all() == []
+
+
+def test_a_job_replaces_the_ended_ones_of_its_owner_that_ask_nothing(jobs: Jobs, folder: Path, tmp_path: Path):
+    asks = write_folder(tmp_path / "asks", {f"{split}/{name}/1.png": b"x" for split in ("train", "val") for name in ("a", "b")})
+    for name, source, owner in (("failed", tmp_path / "no", "a"), ("asking", asks, "a"), ("other", folder, "b")):
+        jobs.add(name, str(source), owner=owner)
+    while jobs.run_next(go_on):
+        pass
+    assert {job.name: job.status for job in jobs.all()} == {"failed": "failed", "asking": "asking", "other": "finished"}
+    jobs.add("waiting", str(folder), owner="a")
+    jobs.add("next", str(folder), owner="a")
+    assert {job.name for job in jobs.all()} == {"asking", "other", "waiting", "next"}
 
 
 def test_a_list_that_cannot_be_used_is_refused_with_a_message(jobs: Jobs, folder: Path, home: Home):

@@ -112,6 +112,15 @@ def test_stray_images_do_not_hide_the_folder_around_everything():
     assert places(split) == of_splits("a", "b") and split.places[-1] == NO_SPLIT
 
 
+@pytest.mark.parametrize("split", ["val", "Valid", "validation", "test", "TESTING", "dev", "eval"])
+@pytest.mark.parametrize("above", ["", "set/"])
+@pytest.mark.parametrize("stray", [[], ["cover.jpg"]])
+def test_a_single_split_folder_without_training_images_is_a_folder_around_everything(split: str, above: str, stray: list[str]):
+    layout = find_layout([*in_each((f"{above}{split}",), "ants", "bees"), *stray])
+    assert places(layout) == {(None, "ants"), (None, "bees")} and not layout.warnings
+    assert layout.places[2:] == [NO_CLASS] * len(stray)
+
+
 def test_two_unicode_forms_of_a_name_are_one_class():
     composed, decomposed = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
     assert composed != decomposed

@@ -62,7 +62,7 @@ def test_duplicates_across_splits_and_with_two_classes_are_warned_of(home: Home,
 def test_small_and_untested_classes_are_warned_of_by_name(home: Home, tmp_path: Path):
     found = health(home, tmp_path, class_of("a", 20, 0) | class_of("rare", 1, 100))
     assert any(TOO_FEW_IMAGES in warning and "“rare”" in warning for warning in found.warnings)
-    assert any(f"{NO_TEST_IMAGES}: “rare”" in warning for warning in found.warnings)
+    assert any(f"{NO_TEST_IMAGES}: “rare”" in warning and "this class" in warning for warning in found.warnings)
 
 
 def test_of_many_small_classes_five_are_named(home: Home, tmp_path: Path):

@@ -14,6 +14,7 @@ from cnn_core.data.archive import NESTED_ARCHIVE, OTHER_ARCHIVE, UNPRINTABLE, sh
 from cnn_core.data.layout import NO_CLASS, NO_SPLIT
 from cnn_core.data.listing import (
     EMPTY_FOLDER,
+    FOLDER_ABOVE,
     LABELS_IN_A_TABLE,
     NO_IMAGE,
     NOT_A_FILE,
@@ -177,6 +178,13 @@ def test_the_script_of_the_docs_makes_class_folders_from_a_table(tmp_path: Path)
 def test_split_folders_without_classes_are_refused_by_name(kind: Kind, tmp_path: Path):
     sentence = refusal(kind, tmp_path, "train/1.jpg", "test/2.jpg", "readme.txt")
     assert "“test”, “train”" in sentence and "readme" not in sentence
+
+
+@pytest.mark.parametrize("below", [(), ("old/3.jpg",)])
+def test_the_folder_of_one_class_is_refused_with_what_to_choose_instead(below: tuple[str, ...], kind: Kind, tmp_path: Path):
+    where = "flowers" if kind == "folder" else "flowers.zip"
+    sentence = refusal(kind, tmp_path, "1.jpg", "2.jpg", *below)
+    assert FOLDER_ABOVE.format(where=where) in sentence and NO_CLASS not in sentence
 
 
 def test_a_class_called_train_is_listed(kind: Kind, tmp_path: Path):

@@ -67,6 +67,7 @@ def test_every_way_to_import_skips_and_names_the_same_files(home: Home, tmp_path
     assert is_a_sentence(sentence) and sentence.startswith("3 ") and f"cat/notes.txt ({NO_IMAGE})" in sentence
     assert not any(name in sentence for name in LEFT_BY_SYSTEMS)
     assert all(sentence.count(name) == 1 for name in BAD)
+    assert all(f"{name} (it " in sentence for name in BAD)  # every reason is worded alike
     account = IMPORTED_IMAGES.format(
         images=counted(12, "image was", "images were"), classes="2 classes", sizes="16×16", resized=NONE_RESIZED
     )

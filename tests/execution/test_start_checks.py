@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from cnn_core.config.defaults import make_config
-from cnn_core.config.fitting import LOWERED_BATCH
+from cnn_core.config.fitting import LOWERED_BATCH, TOO_FEW_IMAGES
 from cnn_core.data.listing import ONE_CLASS
 from cnn_core.device import NEEDS_GPU, UNAVAILABLE
 from cnn_core.errors import DataError, DeviceError, SettingError
@@ -20,11 +20,14 @@ from tests.helpers import is_a_sentence, tiny_config, write_images
 
 def test_what_cannot_start_is_refused_before_a_run_exists(store: Store, tmp_path: Path, image_folder: Path):
     narrow = write_images(tmp_path / "narrow", ["red"])
+    write_images(tmp_path / "few" / "train", count=1)
+    write_images(tmp_path / "few" / "test", count=2, seed=1)
     absent = "mps" if not torch.backends.mps.is_available() else "cuda"
     for config, kind, words in (
         (tiny_config(image_folder, batch_size=25), SettingError, r"\b25\b.*\b2\d\b"),
         (tiny_config(tmp_path / "nowhere"), DataError, "nowhere"),
         (tiny_config(narrow), DataError, re.escape(ONE_CLASS.format(name="red"))),
+        (tiny_config(tmp_path / "few"), DataError, re.escape(TOO_FEW_IMAGES.format(data=tmp_path / "few"))),
         (tiny_config(image_folder, device=absent), DeviceError, UNAVAILABLE.format(device=absent)),
     ):
         with pytest.raises(kind, match=words) as refusal:

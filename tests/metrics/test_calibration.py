@@ -7,7 +7,7 @@ import torch
 
 from cnn_core.errors import RunError
 from cnn_core.metrics import calibration
-from cnn_core.metrics.calibration import fit_temperature, measure_reliability, reliability_of
+from cnn_core.metrics.calibration import SMALL_ERROR, fit_temperature, measure_reliability, reliability_of
 from cnn_core.metrics.evaluation import Evaluation
 from tests.helpers import is_a_sentence
 
@@ -38,19 +38,41 @@ def test_bins_hold_what_a_loop_over_images_finds(bins: int):
             gap = abs(is_correct[inside].mean() - confidence[inside].mean())
             expected, largest = expected + gap * inside.sum() / len(confidence), max(largest, gap)
     assert found.expected_error == pytest.approx(expected) and found.largest_error == pytest.approx(largest)
+    assert found.difference == pytest.approx(confidence.mean() - is_correct.mean())
+    assert found.gaps[found.count == found.largest_error_count].max() == found.largest_error
 
 
 def test_a_bin_without_images_counts_for_nothing():
     found = measure_reliability(np.array([0.95, 0.95, 0.95, 0.95]), np.array([True, True, True, False]), 10)
     assert found.count.tolist() == [0] * 9 + [4] and np.isnan(found.accuracy[:9]).all()
     assert found.expected_error == pytest.approx(0.2) == found.largest_error
-    assert found.is_overconfident
+    assert found.largest_error_count == 4 and found.verdict == "within chance"  # of four images
 
 
 def test_an_honest_network_has_almost_no_calibration_error_and_a_boasting_one_does():
     honest, boasting, modest = (reliability_of(made_up(0, heat=heat, count=20_000)) for heat in (1, 3, 0.4))
     assert honest.expected_error < 0.015 < 0.1 < min(boasting.expected_error, modest.expected_error)
-    assert boasting.is_overconfident and not modest.is_overconfident
+    assert (honest.verdict, boasting.verdict, modest.verdict) == ("calibrated", "overconfident", "underconfident")
+
+
+def test_an_error_that_a_calibrated_model_may_have_by_chance_is_no_verdict_against_the_model():
+    rng = np.random.default_rng(5)
+    drawn = [rng.uniform(0.5, 1, 24) for _ in range(300)]
+    verdicts = [measure_reliability(confidence, rng.random(24) < confidence) for confidence in drawn]  # each calibrated
+    assert np.mean([found.expected_error > SMALL_ERROR for found in verdicts]) > 0.95
+    assert np.mean([found.verdict in ("calibrated", "within chance") for found in verdicts]) > 0.88
+    assert np.mean([found.expected_error <= found.chance_error for found in verdicts]) == pytest.approx(0.95, abs=0.04)
+
+
+def test_errors_that_cancel_on_average_are_no_good_calibration():
+    confidence = np.repeat([0.6, 0.9], 1000)
+    is_correct = np.concatenate([np.arange(1000) < 700, np.arange(1000) < 800])  # 70% and 80%: the mean confidence is right
+    found = measure_reliability(confidence, is_correct)
+    assert (
+        found.difference == pytest.approx(0, abs=1e-9)
+        and found.expected_error == pytest.approx(0.1)
+        and found.verdict == "uneven"
+    )
 
 
 @pytest.mark.parametrize("heat", [0.3, 1.0, 2.5, 8.0])

@@ -4,7 +4,7 @@ from streamlit.testing.v1 import AppTest
 
 from cnn_core.data.jobs import Jobs
 from cnn_core.home import Home
-from pages.views.data.jobs import IMPORT_IMAGES, MODE
+from pages.views.data.mode import IMPORT_IMAGES, MODE
 
 
 def run_imports(home: Home) -> None:

@@ -74,3 +74,8 @@ def parameters(name, side=32, channels=1, classes=10, **options):
     with torch.device("meta"):
         model = build_model(name, channels=channels, image_size=side, classes=classes, **options)
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+
+
+def facts_of(*, train, test, classes, side, colour):
+    """Return the line with the facts of a data set of more than one image and class."""
+    return f"{train:,} training images · {test:,} test images · {classes} classes · {side}×{side} {colour}"

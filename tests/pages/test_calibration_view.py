@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from sklearn.datasets import load_digits
 
@@ -22,11 +23,14 @@ from pages.shared.image_input import UPLOAD, input_key
 from pages.views.evaluate.calibration import (
     ABSTAINS_BELOW,
     COVERAGE,
+    ERRORS,
+    NOT_BETTER,
     NOTES,
     ONLY_BEST,
     OTHER_WEIGHTS,
     REMAINING,
     UNCERTAIN,
+    WORSE,
 )
 from pages.views.gallery import browse
 from pages.views.gallery.prediction import BELOW_THRESHOLD, CALIBRATED
@@ -43,7 +47,15 @@ def folder_of(store):
 
 
 def open_trust(open_page):
-    return open_page("evaluate", run=RUN, view="Calibration")
+    return open_page("evaluate", split="test", run=RUN, view="Calibration")
+
+
+def make_overconfident(store):
+    """Multiply the logits of the best model by 4: a temperature is then needed."""
+    state = torch.load(folder_of(store) / WEIGHTS, weights_only=True)
+    for name in list(state)[-2:]:
+        state[name] = 4 * state[name]
+    torch.save(state, folder_of(store) / WEIGHTS)
 
 
 def press(at, key):
@@ -78,6 +90,7 @@ def test_without_a_calibration_the_network_is_shown_as_it_was_trained(trained, o
 
 
 def test_a_temperature_is_fitted_on_the_validation_images_saved_shown_and_removed(own_trained, open_page):
+    make_overconfident(own_trained)
     validation, test = evaluation_of(own_trained, "val"), evaluation_of(own_trained)
     at = press(open_trust(open_page), "fit-temperature")
     calibration = load_calibration(folder_of(own_trained))
@@ -88,12 +101,34 @@ def test_a_temperature_is_fitted_on_the_validation_images_saved_shown_and_remove
         reliability_of(validation.with_temperature(calibration.temperature)).expected_error
     )
     assert metrics(at)["ECE, calibrated"] == f"{reliability_of(scaled).expected_error:.1%}"
+    assert metrics(at)["Mean confidence"] == f"{scaled.scores.confidence.mean():.1%}"
+    assert f"**{scaled.scores.confidence.mean():.1%}**" in at.markdown[1].value  # the verdict speaks of the same probabilities
+    found = reliability_of(scaled)
+    errors = {"mean": 100 * found.expected_error, "largest": 100 * found.largest_error}
+    images = counted(found.largest_error_count, "image")
+    assert ERRORS.format(which="With the temperature", images=images, **errors) in [text.value for text in at.caption]
     assert len(charts(at)[0]["data"]) == 5
     assert any(f"**{calibration.temperature:.2f}**" in text.value for text in at.markdown)
     at = press(at, "remove-temperature")
     assert not (folder_of(own_trained) / CALIBRATION).exists()
     assert metrics(at)["ECE, calibrated"] == "–"
     assert not at.exception
+
+
+def test_a_temperature_that_raises_the_error_is_not_saved(own_trained, open_page):
+    validation = evaluation_of(own_trained, "val")
+    temperature = fit_temperature(validation)
+    before, after = (reliability_of(it).expected_error for it in (validation, validation.with_temperature(temperature)))
+    assert after > before
+    at = press(open_trust(open_page), "fit-temperature")
+    facts = {"temperature": temperature, "images": "216 validation images", "before": before, "after": after}
+    assert NOT_BETTER.format(**facts) in [text.value for text in at.warning]
+    assert not (folder_of(own_trained) / CALIBRATION).exists() and metrics(at)["ECE, calibrated"] == "–"
+
+
+def test_a_worse_temperature_that_an_earlier_version_saved_is_reported(own_trained, open_page):
+    save_calibration(folder_of(own_trained), Calibration(temperature=1.2, images=144, error_before=0.15, error_after=0.23))
+    assert WORSE in [text.value for text in open_trust(open_page).warning]
 
 
 def test_a_threshold_shows_its_figures_and_is_saved_and_reset(own_trained, open_page):
@@ -116,6 +151,7 @@ def test_a_threshold_shows_its_figures_and_is_saved_and_reset(own_trained, open_
 
 
 def test_a_temperature_and_a_threshold_do_not_displace_each_other(own_trained, open_page):
+    make_overconfident(own_trained)
     save_calibration(folder_of(own_trained), Calibration(threshold=0.7))
     at = press(open_trust(open_page), "fit-temperature")
     calibration = load_calibration(folder_of(own_trained))
@@ -126,8 +162,7 @@ def test_a_temperature_and_a_threshold_do_not_displace_each_other(own_trained, o
 
 def test_a_calibration_of_other_weights_is_reported_and_not_used(own_trained, open_page):
     save_calibration(folder_of(own_trained), Calibration(temperature=3, images=144))
-    weights = folder_of(own_trained) / WEIGHTS
-    weights.write_bytes(weights.read_bytes() + b"\0")
+    make_overconfident(own_trained)
     at = open_trust(open_page)
     assert OTHER_WEIGHTS.format(temperature=3) in [text.value for text in at.warning]
     assert metrics(at)["ECE, calibrated"] == "–"

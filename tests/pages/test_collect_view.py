@@ -7,7 +7,7 @@ from cnn_core.data.jobs import Jobs
 from cnn_core.data.open import open_source
 from pages.shared.text import plain
 from pages.views.data.add import BY_CLASS
-from pages.views.data.collect import BEING_IMPORTED, NAME, ONE_CLASS, SAME_NAME, SIMILAR_NAME
+from pages.views.data.collect import BEING_IMPORTED, NAME, NOT_ADDED, NOT_FITTING, NOT_NAMED, ONE_CLASS, SAME_NAME, SIMILAR_NAME
 from tests.data.imports import encoded, noise
 from tests.pages.data_form import open_form, run_imports, start_import
 
@@ -67,6 +67,15 @@ def test_a_name_like_that_of_a_class_is_pointed_out_when_it_is_typed(collection,
     at.button(key=f"{NAME}-use").click().run()
     at.button(key="data-add-images").click().run()
     assert collection.counts() == {"cat": 5, "dog": 3} and not at.warning and not at.exception
+
+
+@pytest.mark.parametrize(("typed", "message"), [("", NOT_NAMED), ("CAT", NOT_FITTING), ("fox", NOT_ADDED)])
+def test_what_to_do_with_chosen_images_fits_the_name(collection, open_page, typed, message):
+    at = open_form(open_page, BY_CLASS)
+    at.file_uploader[0].upload("a.png", encoded(noise(7)), "image/png")
+    at.text_input(key=NAME).set_value(typed).run()
+    assert message in [info.value for info in at.info]
+    assert at.button(key="data-add-images").disabled is (message != NOT_ADDED) and at.button(key="data-import").disabled
 
 
 def test_a_ticked_image_and_a_class_can_be_removed(collection, open_page):

@@ -34,7 +34,7 @@ def evaluation_of(store, run, split="test", epoch=None):
 
 
 def open_compare(open_page, **query):
-    at = open_page("evaluate", run=RUN, view="Compare", **query)
+    at = open_page("evaluate", split="test", run=RUN, view="Compare", **query)
     assert not at.exception and not at.error
     return at
 
@@ -132,7 +132,7 @@ def test_the_chart_has_the_classes_that_changed_most_with_their_intervals(traine
 def test_evaluations_on_test_images_are_counted_once_per_model_and_many_give_a_warning(own_trained, open_page):
     home = own_trained.home
     shutil.rmtree(home.test_set_usage, ignore_errors=True)
-    at = open_page("evaluate", run=RUN)
+    at = open_page("evaluate", split="test", run=RUN)
     name = open_source("digits", home).info.name
     assert any(USED.format(name=name, models=counted(1, "model")) in text.value for text in at.markdown)
     at.selectbox[1].set_value(2).run()

@@ -6,9 +6,9 @@ from cnn_core.config.fitting import LOWERED_BATCH
 from cnn_core.data.importer import ImportOptions, import_files
 from cnn_core.data.source import finish
 from cnn_core.runs.submit import TOO_LARGE_BATCH
-from pages.shared.data_and_model import COLOUR, FACTS
+from pages.shared.data_and_model import COLOUR
 from tests.helpers import is_a_sentence
-from tests.pages.form import buttons, choose_folder, fill, make_folder, press_start
+from tests.pages.form import buttons, choose_folder, facts_of, fill, make_folder, press_start
 
 
 def test_a_run_on_a_folder_cannot_start_without_a_folder(empty, open_page):
@@ -42,7 +42,7 @@ def test_a_folder_of_images_shows_its_facts_and_trains_under_its_full_path(empty
     folder = make_folder(tmp_path / "pets", "cats", "dogs", "mice")
     at = choose_folder(open_page, f"{folder}/../pets/")
     (facts,) = [caption for caption in at.caption if caption.proto.help == "cats, dogs, mice"]
-    assert facts.value == FACTS.format(train=24, test=6, classes=3, side=16, colour=COLOUR)
+    assert facts.value == facts_of(train=24, test=6, classes=3, side=16, colour=COLOUR)
     press_start(fill(at, batch_size=4))
     (run,) = empty.runs()
     assert run.config.data == str(folder)
@@ -53,7 +53,7 @@ def test_a_folder_of_images_shows_its_facts_and_trains_under_its_full_path(empty
 def test_names_of_class_folders_are_shown_as_they_are(empty, open_page, tmp_path):
     folder = make_folder(tmp_path / "odd", "![x](http:%2F%2F192.0.2.1)", "b`c`", images=5)
     at = choose_folder(open_page, folder)
-    shown = FACTS.format(train=8, test=2, classes=2, side=16, colour=COLOUR)
+    shown = facts_of(train=8, test=2, classes=2, side=16, colour=COLOUR)
     (facts,) = [caption for caption in at.caption if caption.value == shown]
     assert r"\[x\]" in facts.proto.help and r"\`c\`" in facts.proto.help
 

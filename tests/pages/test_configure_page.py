@@ -12,9 +12,9 @@ from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import GROUPS, TrainConfig, format_range, label, metadata, title
 from cnn_core.data.catalog import CATALOG
 from cnn_core.models.registry import FAMILIES
-from pages.shared.data_and_model import FACTS, FOLDER_TITLE, GREY
+from pages.shared.data_and_model import FOLDER_TITLE, GREY
 from tests.helpers import is_a_sentence
-from tests.pages.form import FIELDS, field, fill, parameters, press_start, shown, widgets_of
+from tests.pages.form import FIELDS, facts_of, field, fill, parameters, press_start, shown, widgets_of
 from tests.pages.studio_harness import ROOT
 
 FORM_FIELDS = [name for name in FIELDS if name not in ("data", "model")]
@@ -100,7 +100,7 @@ def test_data_and_model_are_chosen_above_the_form_and_described(empty, open_page
         assert field(at, name).label == label(name)
     captions = [caption.value for caption in at.caption]
     assert CATALOG["digits"].help in captions and FAMILIES["simple"].help in captions
-    assert FACTS.format(train=1438, test=359, classes=10, side=32, colour=GREY) in captions
+    assert facts_of(train=1438, test=359, classes=10, side=32, colour=GREY) in captions
     assert field(at, "data").options == [*(entry.title for entry in CATALOG.values()), FOLDER_TITLE]
     assert field(at, "model").options == [family.title for family in FAMILIES.values()]
 

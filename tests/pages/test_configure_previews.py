@@ -11,10 +11,11 @@ from cnn_core.config.defaults import make_config
 from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.models.registry import FAMILIES
+from cnn_core.training import learning_rate_finder
 from cnn_core.training.recipe import make_trainer
 from cnn_core.training.schedule import make_schedule
 from pages.views.configure.costs import MEASURE, TOO_SMALL
-from pages.views.configure.previews import FIND, PLATEAU_NOTE, SHOW_BATCH
+from pages.views.configure.previews import FIND, PLATEAU_NOTE, SHOW_BATCH, UNCERTAIN_RATE
 from pages.views.configure.settings_files import UNCHANGED
 from tests.helpers import is_a_sentence, write_images
 from tests.pages.form import (
@@ -104,9 +105,15 @@ def test_the_found_learning_rate_is_a_tenth_of_the_best_one_and_is_put_into_the_
     assert not at.exception
 
 
-def test_the_curve_of_the_finder_is_removed_when_settings_change_that_it_depends_on(empty, open_page, tmp_path):
+def test_the_curve_of_the_finder_is_removed_when_settings_change_that_it_depends_on(empty, open_page, tmp_path, monkeypatch):
     at = fill(choose_folder(open_page, write_images(tmp_path / "pictures", count=20)), batch_size=8)
     press(at, FIND)
+    assert not at.warning
+    monkeypatch.setattr(learning_rate_finder, "CLEAR_FALL", 1.0)  # no curve falls that far
+    (warning,) = at.run().warning
+    losses = numbers(charts(at)["learning rate"][0]["y"])
+    facts = {"fall": 1 - losses.min() / losses[0], "default": make_config(model="simple").learning_rate}
+    assert warning.value == UNCERTAIN_RATE.format(**facts)
     assert "learning rate" in charts(at)
     fill(at, batch_size=4)
     assert "learning rate" not in charts(at)

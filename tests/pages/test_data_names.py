@@ -7,7 +7,7 @@ from cnn_core.data.names import NAME_CHANGED
 from cnn_core.runs.store import Store
 from pages.shared.text import plain
 from pages.views.data.add import PATH
-from pages.views.data.jobs import IMPORT_IMAGES, MODE
+from pages.views.data.mode import IMPORT_IMAGES, MODE
 
 
 def test_a_name_with_capitals_and_spaces_is_changed_and_told(empty: Store, open_page, image_folder: Path):

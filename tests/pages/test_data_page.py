@@ -19,15 +19,16 @@ from cnn_core.data.jobs import Jobs
 from cnn_core.data.library import IN_TWO_CLASSES, imported_sets
 from cnn_core.data.open import open_source
 from cnn_core.data.skipped import SEE_VIEW, describe_skipped
-from cnn_core.data.source import finish
+from cnn_core.data.source import SPLIT_NAMES, SPLITS, finish
 from cnn_core.runs.store import Store
 from cnn_core.text import counted
 from pages.shared.text import plain
-from pages.views.data.add import FOLDER, NOT_IMPORTED, PATH
-from pages.views.data.corrections import NO_IMAGES
-from pages.views.data.jobs import MODE, STORAGE
+from pages.views.data.add import FOLDER, PATH
+from pages.views.data.corrections import ALL_SPLITS, NO_IMAGES
+from pages.views.data.mode import MODE, STORAGE
 from pages.views.data.overview import AUGMENTATION, CLASSES, CORRECTIONS, DUPLICATES, IMAGES, SKIPPED
 from pages.views.data.split import TEST_FRACTION
+from tests.data.imports import encoded, noise, write_folder
 from tests.data.odd_images import odd_images
 from tests.helpers import is_a_sentence
 from tests.pages.data_form import open_form, run_imports, start_import
@@ -157,6 +158,17 @@ def test_images_are_filtered_by_class_split_and_state(colours, open_page):
     assert NO_IMAGES in text_of(at)
 
 
+def test_only_splits_with_images_are_offered(colours, empty, open_page, tmp_path):
+    files = {f"{split}/{name}/{index}.png": encoded(noise(index)) for index, split in enumerate(SPLITS) for name in ("a", "b")}
+    finish(import_files("split", write_folder(tmp_path / "split", files), ImportOptions(), empty.home))
+    at = open_page("data", set="split")
+    assert list(at.button_group(key="data-split").options)[1:] == list(SPLIT_NAMES.values())
+    at.button_group(key="data-split").set_value("val").run()
+    at.selectbox[0].set_value("colours").run()  # where each run draws its validation images
+    assert len(at.button_group(key="data-split").options) == 3 and at.button_group(key="data-split").value == ALL_SPLITS
+    assert counted(31, "image") in text_of(at) and not at.exception
+
+
 def test_another_split_is_another_version_with_the_chosen_fraction(colours, open_page):
     before = colours.info
     at = show(open_page, CLASSES)
@@ -213,12 +225,13 @@ def test_a_path_on_the_server_is_imported_as_the_form_says(empty, open_page, ima
     assert (info.image_size, info.channels) == (24, 1)
 
 
-@pytest.mark.parametrize("name", ["../up", "りんご", "digits", "Digits", "", "x" * 100, "colours", "Colours"])
-def test_a_name_that_cannot_be_or_is_taken_is_refused_and_nothing_is_imported(colours, empty, open_page, image_folder, name):
+@pytest.mark.parametrize("name", ["../up", "りんご", "digits", "Digits", "x" * 100, "colours", "Colours"])
+def test_a_name_that_cannot_be_or_is_taken_is_refused_when_it_is_typed(colours, empty, open_page, image_folder, name):
     at = open_form(open_page, PATH)
     at.text_input(key="data-path").set_value(str(image_folder)).run()
-    start_import(at, name)
-    assert at.error[0].value.startswith(NOT_IMPORTED) and not at.exception
+    assert not at.button(key="data-import").disabled and not at.warning
+    at.text_input(key="data-name").set_value(name).run()
+    assert at.button(key="data-import").disabled and is_a_sentence(at.warning[0].value) and not at.exception
     assert Jobs(empty.home).all() == []
 
 
@@ -280,7 +293,7 @@ def test_every_file_of_an_uploaded_folder_is_taken_and_the_import_names_what_it_
     start_import(at.run(), "mine")
     run_imports(empty.home)
     index = ImportedSource(empty.home.set_folder("mine")).index
-    at = open_page("data", set="mine")
+    at.run()
     assert plain(describe_skipped(index, SEE_VIEW)) in [warning.value for warning in at.warning] and not at.exception
     assert any(describe_conversions(index) in caption.value for caption in at.caption) and describe_conversions(index)
     info = open_source("mine", empty.home).info

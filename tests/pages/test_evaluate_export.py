@@ -26,7 +26,7 @@ REPORT, TABLE, IMAGE = (card.file for card in CARDS)
 
 
 def open_view(open_page, **query):
-    return open_page("evaluate", run=RUN, view="Export", **query)
+    return open_page("evaluate", split="test", run=RUN, view="Export", **query)
 
 
 def offered(at):

@@ -62,7 +62,7 @@ def mixed_up(store, run=RUN):
 
 def test_the_matrix_holds_the_counts_in_the_data_sets_order(trained, open_page):
     evaluation = evaluation_of(trained)
-    at = open_page("evaluate", view=VIEW)
+    at = open_page("evaluate", split="test", view=VIEW)
     assert table(at)["counts"] == evaluation.confusion.tolist() and sum(map(sum, table(at)["counts"])) == 359
     assert table(at)["classes"] == list(evaluation.classes) and table(at)["isSingle"] == [True] * 10
     assert table(at)["measure"] == "counts" and table(at)["chosen"] is None
@@ -74,7 +74,7 @@ def test_the_matrix_holds_the_counts_in_the_data_sets_order(trained, open_page):
 def test_sorted_by_confusion_the_pair_that_is_mixed_up_most_comes_first(own_trained, open_page):
     evaluation_of(own_trained)
     evaluation = mixed_up(own_trained)
-    at = open_page("evaluate", view=VIEW)
+    at = open_page("evaluate", split="test", view=VIEW)
     at.button_group(key="matrix-order").set_value("confusion").run()
     order = [evaluation.classes.index(name) for name in table(at)["classes"]]
     assert sorted(order) == list(range(10)) != order
@@ -89,7 +89,7 @@ def test_a_chosen_cell_shows_its_images_under_a_heading_with_a_way_back(own_trai
     evaluation = mixed_up(own_trained)
     wrong = evaluation.confusion - np.diag(evaluation.confusion.diagonal())
     true, predicted = np.unravel_index(wrong.argmax(), wrong.shape)
-    at = choose(open_page("evaluate", view=VIEW), int(true), int(predicted))
+    at = choose(open_page("evaluate", split="test", view=VIEW), int(true), int(predicted))
     expected = np.flatnonzero((evaluation.labels == true) & (evaluation.logits.argmax(1) == predicted))
     assert sorted(shown(at)) == expected.tolist()
     assert confused(len(expected), true, predicted) in headings(at)
@@ -103,7 +103,7 @@ def test_a_chosen_cell_shows_its_images_under_a_heading_with_a_way_back(own_trai
 def test_headings_name_correct_and_single_images(own_trained, open_page):
     evaluation_of(own_trained)
     evaluation = mixed_up(own_trained)
-    at = choose(open_page("evaluate", view=VIEW), 3, 3)
+    at = choose(open_page("evaluate", split="test", view=VIEW), 3, 3)
     assert CORRECT_CELL.format(images=counted(evaluation.confusion[3, 3], "image"), true=3) in headings(at)
     true, predicted = next(zip(*np.nonzero(evaluation.confusion == 1), strict=True))
     choose(at, int(true), int(predicted))
@@ -113,7 +113,7 @@ def test_headings_name_correct_and_single_images(own_trained, open_page):
 def test_a_row_of_the_most_confused_pairs_shows_its_images(own_trained, open_page):
     evaluation_of(own_trained)
     evaluation = mixed_up(own_trained)
-    at = open_page("evaluate", view=VIEW)
+    at = open_page("evaluate", split="test", view=VIEW)
     pairs = at.dataframe[0]
     wrong = evaluation.confusion - np.diag(evaluation.confusion.diagonal())
     assert pairs.value["Images"].tolist() == sorted(wrong[wrong > 0].tolist(), reverse=True)
@@ -132,7 +132,7 @@ def test_a_network_that_is_always_right_has_no_pairs_to_list(own_trained, open_p
     evaluation = evaluation_of(own_trained)
     (path,) = (own_trained.home.run_folder(RUN) / EVALUATIONS).glob("best-test-*.labels.npy")
     np.save(path, evaluation.predicted)
-    at = open_page("evaluate", view=VIEW)
+    at = open_page("evaluate", split="test", view=VIEW)
     assert len(at.success) == 1 and not at.dataframe
     assert not at.exception
 
@@ -155,7 +155,7 @@ def test_of_many_classes_the_most_confused_have_rows_and_the_others_share_one(cr
     store, run = crowded
     evaluation_of(store, run)
     evaluation = mixed_up(store, run)
-    at = open_page("evaluate", view=VIEW, run=run)
+    at = open_page("evaluate", split="test", view=VIEW, run=run)
     small = np.array(table(at)["counts"])
     assert small.shape == (16, 16) and table(at)["classes"][-1] == OTHERS and table(at)["isSingle"] == [True] * 15 + [False]
     assert small.sum() == len(evaluation.labels)

@@ -42,24 +42,24 @@ def relabel(store, was, becomes):
 
 def test_metrics_equal_those_of_cnn_core_and_accuracy_has_an_interval(trained, open_page):
     evaluation, summary = evaluation_of(trained), trained.run(RUN).summary
-    at = open_page("evaluate")
+    at = open_page("evaluate", split="test")
     top = sk.top_k_accuracy_score(evaluation.labels, evaluation.logits, k=3, labels=range(10))
     assert {metric.label: metric.value for metric in at.metric} == {
         "Test accuracy": f"{evaluation.accuracy:.2%}",
         "Top-3 accuracy": f"{top:.2%}",
         "Test loss": f"{evaluation.loss:.4f}",
         "Test images": "359",
-        "Best validation accuracy": f"{summary['best_val_accuracy']:.2%}",
+        "Best validation": f"{summary['best_val_accuracy']:.2%}",
     }
     ends = scipy.stats.binomtest(int(evaluation.is_correct.sum()), 359).proportion_ci(method="wilson")
-    assert at.metric[0].delta == f"95%: {ends.low:.1%} to {ends.high:.1%}"
+    assert at.metric[0].delta == f"{ends.low:.1%} to {ends.high:.1%}"
     assert evaluation.accuracy == summary["test_accuracy"]
     assert not at.exception
 
 
 @pytest.mark.parametrize("split, word", [("val", "validation"), ("train", "training")])
 def test_the_texts_name_the_chosen_split(own_trained, open_page, split, word):
-    at = open_page("evaluate")
+    at = open_page("evaluate", split="test")
     at.button_group(key="evaluate-part").set_value(split).run()
     evaluation = evaluation_of(own_trained, split)
     assert at.metric[0].label == f"{word.capitalize()} accuracy" and at.metric[0].value == f"{evaluation.accuracy:.2%}"
@@ -71,7 +71,7 @@ def test_the_texts_name_the_chosen_split(own_trained, open_page, split, word):
 
 def test_the_table_of_classes_equals_scikit_learns_figures(trained, open_page):
     evaluation = evaluation_of(trained)
-    table, means = (frame.value for frame in open_page("evaluate").dataframe[:2])
+    table, means = (frame.value for frame in open_page("evaluate", split="test").dataframe[:2])
     assert list(table["Class"]) == list(evaluation.classes)
     shares, is_class = evaluation.probabilities(), is_class_of(evaluation)
     precision, recall, f1, support = sk.precision_recall_fscore_support(evaluation.labels, evaluation.predicted)
@@ -92,7 +92,7 @@ def test_the_table_of_classes_equals_scikit_learns_figures(trained, open_page):
 
 def test_the_curves_are_those_of_the_chosen_class(trained, open_page):
     evaluation = evaluation_of(trained)
-    at = open_page("evaluate")
+    at = open_page("evaluate", split="test")
     at.selectbox(key=f"curves-class-{RUN}").set_value(8).run()
     precision_recall, roc = (json.loads(chart.proto.spec)["data"] for chart in at.get("plotly_chart")[1:])
     is_class, probability = evaluation.labels == 8, evaluation.class_probability(8)
@@ -112,7 +112,7 @@ def test_the_curves_are_those_of_the_chosen_class(trained, open_page):
 def test_a_class_without_images_gets_a_message_and_no_figures(own_trained, open_page):
     evaluation_of(own_trained)
     relabel(own_trained, [3], 4)
-    at = open_page("evaluate")
+    at = open_page("evaluate", split="test")
     (note,) = at.info
     assert note.value == NO_IMAGES_OF.format(split="test", classes="3")
     row = at.dataframe[0].value.iloc[3]
@@ -125,7 +125,7 @@ def test_a_class_without_images_gets_a_message_and_no_figures(own_trained, open_
 def test_curves_need_images_of_more_than_one_class(own_trained, open_page):
     evaluation_of(own_trained)
     relabel(own_trained, range(10), 0)
-    at = open_page("evaluate")
+    at = open_page("evaluate", split="test")
     assert f"1, 2, 3, 4, 5{AND_MORE.format(count=4)}" in at.info[0].value
     assert "0" in at.info[1].value
     assert not at.exception

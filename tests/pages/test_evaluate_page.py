@@ -15,6 +15,7 @@ from cnn_core.data.source import finish
 from cnn_core.errors import DataError, NoModelError, RunError
 from cnn_core.execution.in_process import execute
 from cnn_core.home import CARD, EVALUATIONS, WEIGHTS
+from cnn_core.metrics.evaluated_models import models_evaluated
 from cnn_core.metrics.evaluation import evaluate_run
 from cnn_core.models.saving import DAMAGED_MODEL, load_model
 from pages.shared.run_selection import NO_SAVED_MODEL, NO_SUCH_RUN
@@ -29,7 +30,7 @@ def evaluation_of(store, run=RUN):
 
 
 def test_an_empty_studio_shows_the_first_step(empty, open_page):
-    at = open_page("evaluate")
+    at = open_page("evaluate", split="test")
     assert len(at.info) == 1
     assert [button.key for button in at.button] == ["train-digits"]
     assert not at.exception
@@ -38,7 +39,7 @@ def test_an_empty_studio_shows_the_first_step(empty, open_page):
 def test_a_lost_evaluation_is_computed_again(own_trained, open_page):
     evaluation = evaluation_of(own_trained)
     shutil.rmtree(own_trained.home.run_folder(RUN) / EVALUATIONS)
-    at = open_page("evaluate")
+    at = open_page("evaluate", split="test")
     assert at.metric[0].value == f"{evaluation.accuracy:.2%}"
     assert any((own_trained.home.run_folder(RUN) / EVALUATIONS).iterdir())
 
@@ -54,6 +55,50 @@ def test_an_unknown_run_gives_a_message_and_another_one_is_shown(trained, open_p
         assert at.selectbox[0].value == RUN
         assert at.query_params["run"] == RUN and set(at.query_params) - {"split"} == {"run", "view"}
         assert not at.exception
+
+
+def evaluated(store):
+    return models_evaluated(store.home, "digits")
+
+
+def test_the_validation_images_are_shown_until_somebody_chooses_the_test_images(own_trained, open_page):
+    before = evaluated(own_trained)
+    at = open_page("evaluate")
+    assert at.button_group(key="evaluate-part").value == "val" and at.query_params["split"] == "val"
+    assert (
+        at.metric[0].value
+        == f"{finish(evaluate_run(RUN, own_trained.run(RUN).config, own_trained.home, split='val')).accuracy:.2%}"
+    )
+    assert evaluated(own_trained) == before
+    at.button_group(key="evaluate-part").set_value("test").run()
+    assert at.metric[0].value == f"{evaluation_of(own_trained).accuracy:.2%}" and at.query_params["split"] == "test"
+    assert evaluated(own_trained) == before | {f"{RUN}.best"}
+    assert not at.exception
+
+
+@pytest.mark.parametrize("name", ["0099-digits", "../../etc"])
+def test_a_link_to_the_test_images_of_an_unknown_run_does_not_evaluate_another_run_on_them(own_trained, open_page, name):
+    before = evaluated(own_trained)
+    at = open_page("evaluate", run=name, split="test")
+    assert at.selectbox[0].value == RUN and at.button_group(key="evaluate-part").value == "val"
+    at = open_page("gallery", run=name, view=TITLE)
+    assert at.selectbox[0].value == RUN and at.button_group(key="gallery-view").value != TITLE
+    assert evaluated(own_trained) == before
+
+
+def test_another_run_is_not_evaluated_on_the_test_images_because_the_first_one_was(own_trained, open_page):
+    other = "0002-digits"
+    shutil.copytree(
+        own_trained.home.run_folder(RUN), own_trained.home.run_folder(own_trained.create(make_config())), dirs_exist_ok=True
+    )
+    at = open_page("evaluate", run=RUN, split="test")
+    before = evaluated(own_trained)
+    at.selectbox[0].set_value(other).run()
+    assert at.button_group(key="evaluate-part").value == "val" and evaluated(own_trained) == before
+    at.button_group(key="evaluate-part").set_value("train").run()
+    at.selectbox[0].set_value(RUN).run()
+    assert at.button_group(key="evaluate-part").value == "train"
+    assert not at.exception
 
 
 @pytest.mark.parametrize("page", ["evaluate", "gallery"])

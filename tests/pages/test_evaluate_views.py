@@ -35,7 +35,7 @@ def keys(at: AppTest) -> set[str]:
 
 
 def test_four_views_and_more_are_offered_and_more_shows_the_others(trained, open_page):
-    at = open_page("evaluate", run=RUN)
+    at = open_page("evaluate", split="test", run=RUN)
     assert list(at.button_group(key=VIEW).options) == [*FOUR, MORE] and MORE_VIEW not in keys(at)
     at.button_group(key=VIEW).set_value(MORE).run()
     assert list(at.button_group(key=MORE_VIEW).options) == OTHERS and at.query_params["view"] == OTHERS[0]
@@ -47,7 +47,7 @@ def test_four_views_and_more_are_offered_and_more_shows_the_others(trained, open
 
 @pytest.mark.parametrize("name", [*FOUR, *OTHERS, *FORMER])
 def test_a_link_opens_the_view_of_that_name_also_of_an_earlier_version(trained, open_page, name):
-    at = open_page("evaluate", run=RUN, view=name)
+    at = open_page("evaluate", split="test", run=RUN, view=name)
     view = FORMER.get(name, name)
     assert at.query_params["view"] == view and not at.exception
     assert at.button_group(key=VIEW).value == (view if view in FOUR else MORE)
@@ -65,7 +65,7 @@ def test_a_link_opens_the_view_of_that_name_also_of_an_earlier_version(trained, 
 
 
 def test_a_link_to_another_view_on_the_page_is_followed(trained, open_page):
-    at = open_page("evaluate", run=RUN, view="Robustness")
+    at = open_page("evaluate", split="test", run=RUN, view="Robustness")
     at.query_params["view"] = "Calibration"
     assert at.run().button_group(key=VIEW).value == "Calibration"
     at.query_params["view"] = "Compare"

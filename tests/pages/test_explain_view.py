@@ -41,7 +41,7 @@ def evaluation_of(store, run=RUN):
 
 
 def open_explain_view(open_page, run=RUN, **query):
-    at = open_page("evaluate", run=run, view="Explain", **query)
+    at = open_page("evaluate", split="test", run=run, view="Explain", **query)
     assert not at.exception and not at.error
     return at
 
@@ -238,7 +238,7 @@ def test_colour_images_of_224_pixels_are_explained(empty, open_page, tmp_path):
 
 
 def test_an_image_selected_in_a_list_of_mistakes_opens_here(trained, open_page):
-    at = open_page("evaluate", run=RUN, view="Mistakes")
+    at = open_page("evaluate", split="test", run=RUN, view="Mistakes")
     key = f"mistakes-{RUN}-None-test-Highest loss-None-picked"
     third = at.session_state[key]["shown"][2]
     at.session_state[key] = at.session_state[key] | {"picked": [third]}

@@ -6,9 +6,9 @@ import pytest
 
 from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import format_range, title
-from pages.shared.data_and_model import COLOUR, FACTS, OPEN_FOLDER
+from pages.shared.data_and_model import COLOUR, OPEN_FOLDER
 from pages.views.configure.settings_files import COMMAND
-from tests.pages.form import field, fill, make_folder, press, press_start
+from tests.pages.form import facts_of, field, fill, make_folder, press, press_start
 
 
 def query(at):
@@ -85,7 +85,7 @@ def test_a_folder_spelled_differently_in_a_link_is_not_opened_either(empty, open
     folder = make_folder(tmp_path / "pets", "cats", "dogs")
     at = open_page("configure", data=f"{folder}{behind}")
     assert [button.label for button in at.button] == [OPEN_FOLDER]
-    facts = FACTS.format(train=16, test=4, classes=2, side=16, colour=COLOUR)
+    facts = facts_of(train=16, test=4, classes=2, side=16, colour=COLOUR)
     assert facts not in [caption.value for caption in at.caption]
     shown = press(at, OPEN_FOLDER)
     assert facts in [caption.value for caption in shown.caption]

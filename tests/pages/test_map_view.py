@@ -48,7 +48,7 @@ def state_of(at):
 
 
 def open_map(open_page):
-    return open_page("evaluate", run=RUN, view="Embedding")
+    return open_page("evaluate", split="test", run=RUN, view="Embedding")
 
 
 def page_text(at):
@@ -182,7 +182,7 @@ def test_a_handful_of_images_with_strange_class_names_has_a_map_too(empty, tmp_p
             Image.fromarray(pixels).save(tmp_path / "few" / name / f"{number}.png")
     run = empty.create(make_config(data=str(tmp_path / "few"), epochs=1, batch_size=8, device="cpu"))
     assert execute(empty, run) == "finished"
-    at = open_page("evaluate", run=run, view="Embedding")
+    at = open_page("evaluate", split="test", run=run, view="Embedding")
     count = len(chart(at)["x"])
     assert 2 <= count <= 6 and {name for name, _ in chart(at)["groups"]} == set(STRANGE)
     at.session_state[f"map-{run}-None-test"]["pinned"] = chart(at)["number"][0]

@@ -37,7 +37,7 @@ def digits_of(store) -> ImportedSource:
 
 
 def open_list(open_page, name, split="test", run=RUN):
-    at = open_page("evaluate", run=run, view="Mistakes", list=name)
+    at = open_page("evaluate", split="test", run=run, view="Mistakes", list=name)
     if split != "test":
         at.button_group(key="evaluate-part").set_value(split)
         at.run()

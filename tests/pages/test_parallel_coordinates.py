@@ -70,3 +70,8 @@ def test_long_texts_with_the_same_end_stay_distinct_and_are_shown_literally():
     paths = [f"/home/{who}/pictures of R&D <3" for who in ("a", "b")]
     axis = parallel_axes([make_config(data=paths[0]), make_config(data=paths[1]), make_config(data="digits")])["Data set"]
     assert len(set(axis.values)) == 3 and list(axis.ticktext) == ["…ctures of R&D <3", "…ctures of R&D <3", "digits"]
+
+
+def test_ticks_have_all_digits_of_the_values_of_a_search():
+    drawn = parallel_coordinates({"learning_rate": [0.001178, 0.02346]}, [0.1, 0.2], logs=["learning_rate"])
+    assert list(drawn.data[0].dimensions[0].ticktext) == ["0.001178", "0.02346"]

@@ -29,7 +29,7 @@ from pages.shared.sign_in import DISK_SPACE
 from pages.shared.text import plain
 from pages.views.configure.previews import FIND
 from pages.views.data.add import PATH
-from pages.views.data.jobs import IMPORT_IMAGES, MODE
+from pages.views.data.mode import IMPORT_IMAGES, MODE
 from pages.views.runs.disk_space import FREES_EPOCHS, FREES_RESULTS
 from pages.views.search.status import NEXT_TRIAL, OWNER_WAITS, WAITING
 from tests.helpers import is_a_sentence

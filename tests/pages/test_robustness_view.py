@@ -32,7 +32,7 @@ def folder_of(store):
 
 
 def open_view(open_page):
-    return open_page("evaluate", run=RUN, view="Robustness")
+    return open_page("evaluate", split="test", run=RUN, view="Robustness")
 
 
 def press(at, key):

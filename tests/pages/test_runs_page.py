@@ -66,6 +66,7 @@ def test_test_accuracies_are_shown_and_counted_only_after_the_person_asks_for_th
     everything = page_text(at) + table(at).to_string() + "".join(figure.proto.spec for figure in at.get("plotly_chart"))
     assert "Test" not in table(at).columns and "43.21" not in everything and not models_evaluated(empty.home, "digits")
     at.toggle(key=SHOW_TEST).set_value(True).run()
+    assert list(table(at).columns)[1:3] == ["Validation", "Test"]
     assert table(at)["Test"].tolist()[1:] == pytest.approx([43.21, 43.21]) and not at.exception
     assert models_evaluated(empty.home, "digits") == {f"{first}.best", f"{second}.best"}
 

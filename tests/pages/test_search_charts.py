@@ -36,6 +36,12 @@ def test_the_line_of_the_best_value_is_the_running_maximum_and_each_state_has_a_
     assert best_so_far(trials) == best_so_far([*trials[:4], trial(5, "running", 0.95)])  # so the page leaves it as it is
 
 
+def test_the_axis_of_trials_is_as_long_as_the_search_will_be():
+    trials = [trial(0, "complete", 0.5), trial(1, "complete", 0.6), trial(2, "complete", 0.4)]
+    axes = [best_so_far(trials, goal).layout.xaxis for goal in (3, 8, 50)]
+    assert [axis.range[1] for axis in axes] == [3.5, 8.5, 50.5] and [axis.dtick for axis in axes] == [1, 1, None]
+
+
 def test_a_search_in_which_all_failed_has_a_chart_without_a_line():
     (marks,) = best_so_far([trial(0, "failed"), trial(1, "running")]).data
     assert list(marks.x) == [1] and marks.name == "failed"

@@ -21,7 +21,7 @@ from pages.shared.progress import TIME_LEFT
 from pages.views.search.new_search_form import EXTENT, INFINITELY_MANY
 from pages.views.search.results import BEST, IMPORTANCE, TRIAL
 from pages.views.search.space_form import BOX
-from pages.views.search.status import ENDED, NEXT_TRIAL, OTHER_SEARCH
+from pages.views.search.status import ADD_TRIALS, ENDED, NEXT_TRIAL, OTHER_SEARCH
 from tests.helpers import is_a_sentence, tiny_config, write_images
 from tests.pages.form import choose_folder, field, fill
 from tests.pages.test_runs_page import named, overlaid, page_text, wide_charts
@@ -234,6 +234,17 @@ def test_a_search_is_resumed_with_more_trials_cancelled_and_removed(searched, op
     assert searched.names() == [] and not at.exception
     at.run()
     assert "start-search" in keys(at) and len(Store(searched.home).runs()) == 6
+
+
+def test_a_completed_search_leads_to_its_best_settings_and_to_a_new_search(searched, open_page):
+    at = open_page("search", search="colours")
+    keys_in_order = [button.key for button in at.button]
+    assert at.button(key="use-best").proto.type == "primary" and keys_in_order.index("new-search") < keys_in_order.index(
+        "search-resume"
+    )
+    assert at.button(key="search-resume").label == ADD_TRIALS
+    at.button(key="new-search").click().run()
+    assert at.selectbox(key="search").value == "" and "start-search" in keys(at) and not at.exception
 
 
 def test_resuming_a_search_with_no_trials_left_gives_a_message(searched, open_page):

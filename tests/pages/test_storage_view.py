@@ -5,17 +5,21 @@ import shutil
 import pytest
 
 from cnn_core.data.imported import ImportedSource
+from cnn_core.data.importer import ImportOptions, import_files
 from cnn_core.data.jobs import Jobs
+from cnn_core.data.library import imported_sets
 from cnn_core.data.path_source import PathSource, set_name
+from cnn_core.data.set_bin import IN_BIN, remove_set
 from cnn_core.data.source import finish
 from cnn_core.data.validation_use import AS_TEST
-from pages.views.data.jobs import MODE, STORAGE
+from pages.shared.text import plain
+from pages.views.data.mode import MODE, STORAGE
 from pages.views.data.overview import CLASSES, NO_RUNS_USED
 from pages.views.data.storage import GONE, THERE
 from tests.data.imports import write_folder
 from tests.data.test_validation_use import FILES, QUESTION
 from tests.pages.data_form import run_imports
-from tests.pages.form import choose_folder
+from tests.pages.form import choose_folder, field
 
 
 @pytest.fixture
@@ -43,6 +47,26 @@ def test_the_bin_is_emptied_after_a_confirmation(empty, open_page, folder):
     at.button_group(key=MODE).set_value(STORAGE).run()
     at.button(key="empty-set-bin").click().run()
     assert not list((empty.home.data / "removed").iterdir()) and folder.is_dir() and not at.exception
+
+
+def test_a_link_to_a_set_in_the_bin_says_so_and_restores_it(empty, open_page, folder):
+    finish(import_files("pets", folder, ImportOptions(), empty.home))
+    remove_set("pets", empty.home)
+    at = open_page("configure", data="pets", epochs="3")
+    assert plain(IN_BIN.format(data="pets", name="pets")) in at.warning[0].value
+    at.button(key="restore-set-pets").click().run()
+    assert (field(at, "data").value, field(at, "epochs").value) == ("pets", 3) and not at.warning and not at.exception
+
+
+def test_a_path_whose_set_is_in_the_bin_says_so_and_restores_it(empty, open_page, folder):
+    finish(PathSource(folder, empty.home).load("train"))
+    name = set_name(folder)
+    remove_set(name, empty.home)
+    shutil.rmtree(folder)
+    at = choose_folder(open_page, folder)
+    assert [error.value for error in at.error] == [plain(IN_BIN.format(data=folder, name=name))]
+    at.button(key=f"restore-set-{name}").click().run()
+    assert not at.error and name in imported_sets(empty.home) and not at.exception
 
 
 def test_an_import_asks_about_validation_images_and_goes_on_with_the_answer(empty, open_page, folder):

@@ -258,12 +258,5 @@ def test_a_run_is_branched_at_an_epoch_with_other_settings_and_both_runs_link_to
     assert CHILD.format(child=child.id, epoch=2) in links(open_page("train", run=parent))
 
 
-def test_a_branch_that_has_nothing_left_to_train_is_refused_with_a_message(own_trained, open_page):
-    parent = own_trained.runs()[0]
-    at = open_page("train", run=parent.id)
-    at.button(key=f"branch-start-{parent.id}").click().run()
-    assert str(parent.config.epochs) in at.error[0].value and len(own_trained.runs()) == 1 and not at.exception
-
-
 def links(at):
     return [element.proto.label for element in at.get("page_link")]

@@ -20,7 +20,7 @@ RUN = "0001-digits"
 
 
 def open_learning(open_page, split):
-    at = open_page("evaluate", run=RUN, view="Training dynamics")
+    at = open_page("evaluate", split="test", run=RUN, view="Training dynamics")
     at.button_group(key="evaluate-part").set_value(split).run()
     assert not at.exception and not at.error
     return at
@@ -96,7 +96,7 @@ def test_selected_images_are_shown_side_by_side_epoch_by_epoch(trained, open_pag
 
 
 def test_test_images_have_no_history_and_the_page_says_what_to_choose(trained, open_page):
-    at = open_page("evaluate", run=RUN, view="Training dynamics")
+    at = open_page("evaluate", split="test", run=RUN, view="Training dynamics")
     assert not at.exception and not at.error and not at.metric
     assert len(at.info) == 1 and not at.metric
 

@@ -115,7 +115,7 @@ def test_a_loss_that_loses_half_of_what_it_had_gained_is_a_rate_too_high():
 
 def test_a_few_single_steps_are_enough_where_the_loss_explodes():
     finding = only(history_of(started(), *steps(1, [2.3, 3e8, 5e6, 113.0, 5.0, *[2.3] * 50])))
-    assert finding.rule == RATE_TOO_HIGH and tells(finding.observation, "2.3", "1", "300,000,000", "2")
+    assert finding.rule == RATE_TOO_HIGH and tells(finding.observation, "2.3", "1", "3.0 × 10⁸", "2")
 
 
 def test_a_leap_because_of_other_images_is_not_put_down_to_the_rate():

@@ -9,7 +9,7 @@ from cnn_core.config.defaults import make_config
 from cnn_core.errors import RunError
 from cnn_core.events import Note
 from cnn_core.home import CONFIG
-from cnn_core.runs.organizer import IS_ACTIVE, RunOrganizer
+from cnn_core.runs.organizer import ACTIVITIES, IS_ACTIVE, RunOrganizer
 from cnn_core.runs.run import NO_RUN
 from cnn_core.runs.store import Store
 from tests.helpers import is_a_sentence
@@ -71,7 +71,7 @@ def test_the_bin_keeps_everything_and_gives_it_back(organizer: RunOrganizer, sta
 @pytest.mark.parametrize("status", ["queued", "running", "paused"])
 def test_a_run_that_waits_or_trains_cannot_be_removed(organizer: RunOrganizer, status: str):
     run = ended(organizer.store, status)
-    with pytest.raises(RunError, match=IS_ACTIVE.format(run=run)) as refusal:
+    with pytest.raises(RunError, match=IS_ACTIVE.format(run=run, activity=ACTIVITIES[status])) as refusal:
         organizer.remove(run)
     assert is_a_sentence(refusal.value) and [row.id for row in organizer.store.runs()] == [run]
 

@@ -13,7 +13,7 @@ from cnn_core.errors import RunError
 from cnn_core.execution.worker import Worker
 from cnn_core.home import Home, epoch_file, saved_epochs
 from cnn_core.runs.limits import Limits
-from cnn_core.runs.organizer import IS_ACTIVE, RunOrganizer
+from cnn_core.runs.organizer import ACTIVITIES, IS_ACTIVE, RunOrganizer
 from cnn_core.runs.store import Store
 from cnn_core.text import format_bytes
 from tests.helpers import is_a_sentence
@@ -160,7 +160,7 @@ def test_saved_epochs_are_deleted_except_the_best_and_the_last_one_and_all_else_
     for epoch in (1, 3, 4, 9, 12):
         epoch_file(folder, epoch).write_bytes(bytes(epoch))
     fill(folder, 70)
-    with pytest.raises(RunError, match=IS_ACTIVE.format(run=run)):
+    with pytest.raises(RunError, match=IS_ACTIVE.format(run=run, activity=ACTIVITIES["queued"])):
         organizer.free_space(run)
     organizer.store.set_status(run, "finished", summary={"best_epoch": 4})
     assert organizer.free_space(run) == 1 + 3 + 9 and organizer.free_space(run) == 0

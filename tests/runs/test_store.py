@@ -14,6 +14,7 @@ from cnn_core.errors import RunError, StudioError
 from cnn_core.home import CONFIG, Home
 from cnn_core.runs.lock import hold
 from cnn_core.runs.queue import NOT_RESUMABLE
+from cnn_core.runs.run import STATUS_WORDS
 from cnn_core.runs.store import Store
 from tests.conftest import Trained
 from tests.helpers import is_a_sentence
@@ -150,7 +151,10 @@ def test_an_unfinished_run_can_be_resumed_and_loses_its_error_and_earlier_reques
 @pytest.mark.parametrize("status", ["finished", "queued", "running"])
 def test_a_completed_waiting_or_training_run_cannot_be_resumed(store: Store, status: str):
     run = store.create(make_config(), status)
-    with hold(store.home.run_folder(run)), pytest.raises(RunError, match=NOT_RESUMABLE.format(run=run, status=status)) as refusal:
+    with (
+        hold(store.home.run_folder(run)),
+        pytest.raises(RunError, match=NOT_RESUMABLE.format(run=run, status=STATUS_WORDS[status])) as refusal,
+    ):
         store.queue.resume(run)
     assert is_a_sentence(refusal.value) and store.run(run).status == status and not store.run(run).can_resume
 

@@ -11,7 +11,15 @@ from cnn_core.data.source import finish
 from cnn_core.errors import SettingError
 from cnn_core.events import Epoch, Progress
 from cnn_core.home import Home
-from cnn_core.training.learning_rate_finder import HIGHEST, LOWEST, NEVER_FELL, STAGE, STEPS, find_learning_rate
+from cnn_core.training.learning_rate_finder import (
+    HIGHEST,
+    LOWEST,
+    NEVER_FELL,
+    STAGE,
+    STEPS,
+    LearningRateCurve,
+    find_learning_rate,
+)
 from cnn_core.training.recipe import train_run
 from tests.helpers import drain, is_a_sentence, tiny_config, write_images
 
@@ -37,7 +45,14 @@ def test_its_proposal_trains_the_images_well(home: Home, image_folder: Path, tmp
 def test_its_proposal_trains_the_digits_well(home: Home, tmp_path: Path):
     config = make_config(data="digits", device="cpu", epochs=3, learning_rate=10, batch_norm=True, dropout=0)
     curve = finish(find_learning_rate(config, home))
+    assert not curve.is_uncertain
     assert best_accuracy(config.model_copy(update={"learning_rate": curve.proposal}), tmp_path / "run", home) > 0.9
+
+
+@pytest.mark.parametrize(("lowest", "is_uncertain"), [(0.67, True), (0.55, False)])
+def test_a_proposal_from_a_curve_that_hardly_falls_is_uncertain(lowest: float, is_uncertain: bool):
+    curve = LearningRateCurve((1e-4, 1e-3, 1e-2), (0.70, lowest, 2.0), 1e-4)
+    assert curve.is_uncertain == is_uncertain and curve.fall == pytest.approx(1 - lowest / 0.70)
 
 
 def test_the_curve_falls_then_rises_or_ends_and_the_proposal_is_a_tenth_of_the_lowest_place(home: Home, image_folder: Path):

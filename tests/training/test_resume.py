@@ -8,13 +8,12 @@ import torch
 
 from cnn_core.data.index.index import Index
 from cnn_core.data.path_source import PathSource
-from cnn_core.errors import DataError
+from cnn_core.errors import ImagesChangedError
 from cnn_core.events import Epoch, Event, Finished, Note, Resumed, Started, Steps
 from cnn_core.home import CARD, CHECKPOINT, INDEX, OLD_CHECKPOINT, WEIGHTS, Home
 from cnn_core.models.saving import load_model
 from cnn_core.text import counted
 from cnn_core.training.loop import STOPPED_EARLY
-from cnn_core.training.session import OTHER_IMAGES
 from tests.helpers import is_a_sentence, tiny_config
 from tests.training.interrupted_runs import EPOCHS, PLACES, STEPS_PER_EPOCH, assert_same_weights, story, train
 
@@ -90,7 +89,7 @@ def test_a_run_whose_images_have_changed_is_refused_and_its_model_still_works(ho
     (image_folder / "yellow").mkdir()
     for path in (image_folder / "red").iterdir():
         (image_folder / "yellow" / path.name).write_bytes(path.read_bytes())
-    with pytest.raises(DataError, match=OTHER_IMAGES) as refusal:
+    with pytest.raises(ImagesChangedError) as refusal:
         train(config, tmp_path / "run", home, resume=True)
     assert is_a_sentence(refusal.value)
     assert {name: (tmp_path / "run" / name).read_bytes() for name in before} == before
@@ -108,7 +107,7 @@ def test_a_run_whose_images_were_corrected_in_between_is_refused_until_that_is_u
     index = Index(PathSource(image_folder, home).folder / INDEX)
     rows, labels = index.used_rows("train")
     assert index.corrections.apply(rows[labels == 0][:2].tolist(), field, 1) == 2
-    with pytest.raises(DataError, match=OTHER_IMAGES) as refusal:
+    with pytest.raises(ImagesChangedError) as refusal:
         train(config, tmp_path / "run", home, resume=True)
     assert is_a_sentence(refusal.value)
     assert {name: (tmp_path / "run" / name).read_bytes() for name in before} == before

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cnn_core.config.fitting import TOO_FEW_IMAGES
 from cnn_core.data.batches import Batches
 from cnn_core.data.open import open_source
 from cnn_core.data.source import ImageSet, finish
@@ -15,7 +16,7 @@ from cnn_core.events import Epoch, Started
 from cnn_core.home import Home
 from cnn_core.inference.logits import compute_logits, loss_and_accuracy
 from cnn_core.models.saving import load_model
-from cnn_core.training.recipe import TOO_FEW_IMAGES, TOO_LARGE_BATCH, split_validation, train_run
+from cnn_core.training.recipe import TOO_LARGE_BATCH, split_validation, train_run
 from tests.helpers import is_a_sentence, tiny_config, write_images
 from tests.training.trained_folders import CPU, are_equal, train_all_epochs, weights
 

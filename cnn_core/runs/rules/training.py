@@ -19,6 +19,7 @@ from cnn_core.runs.signals import (
     standard_error,
     validation_chance,
 )
+from cnn_core.text import format_number
 from cnn_core.training.schedule import make_schedule
 
 DIVERGED = "training diverged"  # part of the message of a DivergedError
@@ -81,7 +82,7 @@ def learning_rate_too_high(case: DiagnosticCase) -> Finding | None:
         return None
     return Finding(
         RATE_TOO_HIGH,
-        f"Training loss rose from {_format_loss(jump.low)} around step {jump.low_step:,} to {_format_loss(jump.high)} around step {jump.high_step:,}, at a learning rate of up to {highest:.2g}.",
+        f"Training loss rose from {format_number(jump.low)} around step {jump.low_step:,} to {format_number(jump.high)} around step {jump.high_step:,}, at a learning rate of up to {highest:.2g}.",
         "Steps this long overshoot. Lower the learning rate.",
         suggestions.lower_learning_rate(config),
     )
@@ -94,7 +95,7 @@ def gradient_spikes(case: DiagnosticCase) -> Finding | None:
         return None
     return Finding(
         GRADIENT_SPIKES,
-        f"In {spikes.count} of {spikes.reports:,} reports the gradient norm was far above its median of {spikes.median:.2g} (at most {spikes.largest:.2g}, at step {spikes.step:,}). After {spikes.harmful} of them the loss rose.",
+        f"In {spikes.count} of {spikes.reports:,} reports the gradient norm was far above its median of {format_number(spikes.median, 2)} (at most {format_number(spikes.largest, 2)}, at step {spikes.step:,}). After {spikes.harmful} of them the loss rose.",
         "Turn on gradient clipping: it shortens such steps and leaves the others unchanged.",
         suggestions.clip_gradients(spikes.median),
     )
@@ -130,7 +131,7 @@ def overfitting(case: DiagnosticCase) -> Finding | None:
     low, last = rise.lowest, rise.last
     return Finding(
         OVERFITTING,
-        f"Since epoch {low.epoch} validation loss has risen from {low.val_loss:.3g} to {rise.recent:.3g} while training loss fell from {low.train_loss:.3g} to {last.train_loss:.3g}: the gap grew from {low.val_loss - low.train_loss:.2g} to {rise.recent - last.train_loss:.2g} by epoch {last.epoch}.",
+        f"Since epoch {low.epoch} validation loss has risen from {format_number(low.val_loss)} to {format_number(rise.recent)} while training loss fell from {format_number(low.train_loss)} to {format_number(last.train_loss)}: the gap grew from {format_number(low.val_loss - low.train_loss, 2)} to {format_number(rise.recent - last.train_loss, 2)} by epoch {last.epoch}.",
         "Use more augmentation or regularisation, or more training images.",
         suggestions.more_regularisation(case.config),
     )
@@ -188,7 +189,3 @@ def still_improving(case: DiagnosticCase) -> Finding | None:
         "Train for more epochs.",
         suggestions.more_epochs(case.config),
     )
-
-
-def _format_loss(loss: float) -> str:
-    return f"{loss:.3g}" if loss < 1000 else f"{loss:,.0f}"

@@ -22,6 +22,7 @@ from cnn_core.runs.signals import (
     only_class_predicted,
     validation_chance,
 )
+from cnn_core.text import format_number
 
 BATCH_NORM_NOT_SETTLED = "Batch norm not settled"
 BATCH_NORM_ESTIMATED = "Batch norm estimated"
@@ -108,7 +109,7 @@ def loss_at_guessing_level(case: DiagnosticCase) -> Finding | None:
     is_overfitted = last.train_loss < NEAR_GUESSING * guess
     return Finding(
         GUESSING_LOSS,
-        f"The lowest validation loss is {lowest:.3g}; predicting the fractions of the classes for every image gives {guess:.3g}. The predicted classes are better than a guess, their probabilities are not.",
+        f"The lowest validation loss is {format_number(lowest)}; predicting the fractions of the classes for every image gives {format_number(guess)}. The predicted classes are better than a guess, their probabilities are not.",
         (GENERALISE if is_overfitted else MORE_STEPS).format(train=last.train_accuracy),
         suggestions.more_regularisation(case.config) if is_overfitted else suggestions.more_steps(case.config),
     )

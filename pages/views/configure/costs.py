@@ -94,8 +94,7 @@ def compare_models(config: TrainConfig, info: DataInfo) -> None:
     if not table.open:
         return
     with table:
-        options = tuple(config.model_options.values())
-        version = (info, config.validation_share, config.batch_size, config.device, config.model, options)
+        version = _version(config, info)
         if st.button(
             MEASURE,
             icon=":material/timer:",
@@ -112,6 +111,17 @@ def compare_models(config: TrainConfig, info: DataInfo) -> None:
             placeholder="–",
             alt="Parameters, computation, memory and time of every model",
         )
+
+
+def measured_epoch(config: TrainConfig, info: DataInfo) -> float | None:
+    """Return the seconds that an epoch took when the models were measured with these settings; None if they were not."""
+    seconds: dict[str, float] = cache.load(cache.EPOCH_TIMES, "seconds", _version(config, info)) or {}
+    return seconds.get(config.model)
+
+
+def _version(config: TrainConfig, info: DataInfo) -> tuple[object, ...]:
+    options = tuple(config.model_options.values())
+    return (info, config.validation_share, config.batch_size, config.device, config.model, options)
 
 
 def _draw(places: ModelPlaces, values: Sequence[str], picture: str) -> None:

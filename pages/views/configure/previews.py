@@ -11,10 +11,11 @@ from cnn_core.training.schedule import make_schedule
 from pages.charts.images import labelled_grid
 from pages.charts.learning_rate import finder_curve, schedule_chart
 from pages.shared import cache
-from pages.shared.forms import field_key
+from pages.shared.forms import default_value, field_key
 from pages.shared.server import get_store
 
 FIND, SHOW_BATCH = "Find a learning rate", "Show the first batch"
+UNCERTAIN_RATE = "The loss fell by only {fall:.0%} before it rose, so the suggestion is uncertain. Compare it in short runs with the default, {default:g}."
 PLATEAU_NOTE = (
     "The chart shows no reductions, because the validation loss decides during training when the learning rate is reduced."
 )
@@ -57,6 +58,9 @@ def show_learning_rate_finder(config: TrainConfig) -> None:
         help="A tenth of the learning rate at which the loss was lowest.",
     )
     st.plotly_chart(finder_curve(curve), config={"displayModeBar": False}, alt="The loss at rising learning rates")
+    if curve.is_uncertain:
+        default = default_value("learning_rate", config.model_dump())
+        st.warning(UNCERTAIN_RATE.format(fall=curve.fall, default=default), icon=":material/warning:")
 
 
 def show_first_batch(config: TrainConfig) -> None:

@@ -1,4 +1,7 @@
-"""The import form: own images from a zip, a folder, a path on the server, or class by class; imported in the background."""
+"""The import form: own images from a zip, a folder, a path on the server, or class by class; imported in the background.
+
+What is typed is in the address, so that a reload keeps it; a browser does not keep chosen files.
+"""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -8,11 +11,11 @@ from typing import Any
 import streamlit as st
 
 from cnn_core.data import uploads
-from cnn_core.data.catalog import CATALOG
 from cnn_core.data.importer import COMMON_SIZE, MAX_SIZE, MIN_SIZE, ImportOptions
-from cnn_core.data.names import NAME_CHANGED, to_set_name
-from cnn_core.errors import DataError, StudioError
+from cnn_core.data.names import NAME_CHANGED, new_set_name
+from cnn_core.errors import StudioError
 from cnn_core.text import counted
+from pages.shared.notices import notify
 from pages.shared.people import may_read_paths, person
 from pages.shared.server import get_jobs, get_store
 from pages.shared.text import plain
@@ -26,14 +29,15 @@ FITS = {
 COLOURS = {"auto": "As in the images", "colour": "Colour", "grey": "Grey"}
 ZIP, FOLDER, PATH, BY_CLASS = "Zip archive", "Folder", "Path on the server", "Class by class"
 NOT_IMPORTED = "The import was not started."
-CHANGED_NAME = "data-name-changed"  # in the session: the message that the name of the started import was changed
+STARTED = "data-import-started"  # in the session: the name of the import that was started last, until it succeeds
+IMPORTED = "data-imported"  # in the session: how many imports succeeded; the uploads of each have keys of their own
+NAME, PATH_FIELD = "data-name", "data-path"
 GetSource = Callable[[], tuple[Path, bool]]  # returns the path of the images and whether it is an upload
 
 
 def show_import_form() -> None:
     """Show the form: where the images are, how to prepare them, and the button that starts the import."""
-    if changed := st.session_state.pop(CHANGED_NAME, None):
-        st.toast(plain(changed), icon=":material/edit:")
+    _clear_after_success()
     st.caption(
         "Use one folder of images per class. Folders called train, val and test above them, or training_set and the like, are used as splits. Formats: JPEG, PNG, WebP, BMP and GIF. "
         "Files that cannot be read are skipped and listed. The original files are never changed."
@@ -48,14 +52,39 @@ def show_import_form() -> None:
     if not may_read_paths():
         del forms[PATH]
     default = BY_CLASS if any((collected or {}).values()) else ZIP
-    kind = st.segmented_control("Source", list(forms), default=default, required=True, key="data-source")
+    kind = st.segmented_control("Source", list(forms), default=default, required=True, key="data-source", bind="query-params")
     with st.container(border=True):
         get_source = forms[kind]()
     with st.container(border=True):
         name, options = _enter_options()
-        is_clicked = st.button("Import", type="primary", icon=":material/input:", key="data-import", disabled=get_source is None)
-        if is_clicked and get_source:
+        may_import = get_source is not None and _check_name(name)
+        if (
+            st.button("Import", type="primary", icon=":material/input:", key="data-import", disabled=not may_import)
+            and get_source
+        ):
             _start_import(name, options, get_source)
+
+
+def _clear_after_success() -> None:
+    """Clear the fields that name what was imported; after a failure they stay, to be corrected."""
+    state = st.session_state
+    if (name := state.get(STARTED)) and get_store().home.set_folder(name).exists():
+        del state[STARTED]
+        state[NAME] = state[PATH_FIELD] = ""
+        state[IMPORTED] = state.get(IMPORTED, 0) + 1
+
+
+def _upload_key(kind: str) -> str:
+    return f"data-{kind}-{st.session_state.get(IMPORTED, 0)}"
+
+
+def _check_name(typed: str) -> bool:
+    """Return whether a data set may have the name; say why not. Without a name the button says that one is needed."""
+    try:
+        return not typed or bool(new_set_name(typed, get_store().home))
+    except StudioError as error:
+        st.warning(plain(error), icon=":material/edit:")
+        return False
 
 
 def _enter_options() -> tuple[str, dict[str, Any]]:
@@ -63,8 +92,8 @@ def _enter_options() -> tuple[str, dict[str, Any]]:
     row = st.columns(3, vertical_alignment="bottom")
     name = row[0].text_input(
         "Name",
-        placeholder="flowers",
-        key="data-name",
+        key=NAME,
+        bind="query-params",
         help="Up to 60 lower-case letters, digits, - and _, beginning with a letter or digit. Capitals and spaces are changed to these.",
     )
     size = row[1].number_input(
@@ -73,6 +102,7 @@ def _enter_options() -> tuple[str, dict[str, Any]]:
         step=16,
         placeholder="automatic",
         key="data-image-size",
+        bind="query-params",
         help=f"Images are resized to squares with this side, {MIN_SIZE} to {MAX_SIZE} pixels. If empty: the size of the images where all are equal squares "
         f"of at most {COMMON_SIZE} pixels, else {COMMON_SIZE}.",
     )
@@ -81,6 +111,7 @@ def _enter_options() -> tuple[str, dict[str, Any]]:
         list(FITS),
         format_func=FITS.__getitem__,
         key="data-fit",
+        bind="query-params",
         help="How images that are not square are made square.",
     )
     row = st.columns(3, vertical_alignment="bottom")
@@ -89,6 +120,7 @@ def _enter_options() -> tuple[str, dict[str, Any]]:
         list(COLOURS),
         format_func=COLOURS.__getitem__,
         key="data-colour",
+        bind="query-params",
         help="Grey images have one channel, colour images three.",
     )
     fraction = row[1].number_input(
@@ -97,6 +129,7 @@ def _enter_options() -> tuple[str, dict[str, Any]]:
         step=0.05,
         format="%g",
         key="data-test-fraction",
+        bind="query-params",
         help="Fraction of the images used for testing, 0.01 to 0.9, where there is no test folder.",
     )
     seed = row[2].number_input(
@@ -104,6 +137,7 @@ def _enter_options() -> tuple[str, dict[str, Any]]:
         value=0,
         step=1,
         key="data-split-seed",
+        bind="query-params",
         help="Seed of the random choice of test images. The same seed chooses the same images.",
     )
     return name.strip(), {"image_size": size, "fit": fit, "colour": colour, "test_share": fraction, "seed": seed}
@@ -113,9 +147,7 @@ def _start_import(name: str, options: Mapping[str, Any], get_source: GetSource) 
     """Check the name and the options, save the upload and queue the import."""
     try:
         ImportOptions(**options)
-        typed, name = name, to_set_name(name)
-        if name in CATALOG:
-            raise DataError(f"The name “{name}” is taken by a data set of the catalogue. Choose another name.")
+        typed, name = name, new_set_name(name, get_store().home)
         with st.spinner("Saving the files…"):
             source, is_upload = get_source()
         get_jobs().add(name, str(source), dict(options), is_upload=is_upload, owner=person())
@@ -123,14 +155,18 @@ def _start_import(name: str, options: Mapping[str, Any], get_source: GetSource) 
         st.error(f"{NOT_IMPORTED} {plain(error)}", icon=":material/error:")
         return
     if name != typed:
-        st.session_state[CHANGED_NAME] = NAME_CHANGED.format(typed=typed, name=name)
-    st.query_params["set"] = name
+        notify(plain(NAME_CHANGED.format(typed=typed, name=name)), icon=":material/edit:")
+    st.session_state[STARTED] = name
     st.rerun()
 
 
 def _upload_zip() -> GetSource | None:
     file = st.file_uploader(
-        "Zip archive", type="zip", max_upload_size=1024, help="Up to 1 GB, with one folder of images per class."
+        "Zip archive",
+        type="zip",
+        max_upload_size=1024,
+        key=_upload_key("zip"),
+        help="Up to 1 GB, with one folder of images per class.",
     )
     if not file:
         return None
@@ -147,6 +183,7 @@ def _upload_folder() -> GetSource | None:
         "Folder",
         accept_multiple_files="directory",
         max_upload_size=64,
+        key=_upload_key("folder"),
         help="A folder with one sub-folder of images per class. Other files in it are skipped and listed.",
     )
     if not files:
@@ -163,8 +200,8 @@ def _upload_folder() -> GetSource | None:
 def _enter_path() -> GetSource | None:
     path = st.text_input(
         "Folder or zip archive",
-        placeholder="/home/me/flowers",
-        key="data-path",
+        key=PATH_FIELD,
+        bind="query-params",
         help="A path on the machine that runs the dashboard.",
     ).strip()
     return (lambda: (Path(path).expanduser().absolute(), False)) if path else None

@@ -28,6 +28,8 @@ BEING_IMPORTED = "The collected images are being imported. Add more when the imp
 NO_CLASSES = "Type the name of a class and add its images. A data set needs at least two classes."
 ONE_CLASS = "A data set needs at least two classes. Type the name of the next class and add its images."
 NOT_ADDED = "The chosen images are not added yet. Press “Add images”, or remove them from the list."
+NOT_NAMED = "The chosen images are not added yet. Type the name of their class, or remove them from the list."
+NOT_FITTING = "The chosen images are not added yet. Change the name of the class, or remove them from the list."
 UNREADABLE = "Not readable"
 
 
@@ -51,22 +53,22 @@ def collect_classes(counts: dict[str, int] | None) -> Path | None:
         return None
     if error := st.session_state.pop(ERROR, None):
         st.error(plain(error), icon=":material/error:")
-    has_chosen = _show_form(counts)
+    not_added = _show_form(counts)
     if counts:
         _show_classes(counts)
     complete = sum(count > 0 for count in counts.values()) > 1
-    message = NOT_ADDED if has_chosen else "" if complete else ONE_CLASS if counts else NO_CLASSES
+    message = not_added or ("" if complete else ONE_CLASS if counts else NO_CLASSES)
     if message:
         st.info(message, icon=":material/photo_camera:")
-    return collection().source if complete and not has_chosen else None
+    return collection().source if complete and not not_added else None
 
 
 def _is_being_imported() -> bool:
     return any(job.is_active and is_collection(job, get_store().home) for job in get_jobs().all())
 
 
-def _show_form(counts: dict[str, int]) -> bool:
-    """Show the name of the class and its files; return whether files are chosen that are not added yet."""
+def _show_form(counts: dict[str, int]) -> str:
+    """Show the name of the class and its files; return what to do with chosen files that are not added yet, "" without any."""
     name = st.text_input(
         "Class", placeholder="tulip", key=NAME, help="Add the images of one class, then type the name of the next class."
     ).strip()
@@ -83,7 +85,9 @@ def _show_form(counts: dict[str, int]) -> bool:
             photograph = st.camera_input("Photograph")
             if st.button("Add photograph", icon=":material/add:", disabled=not (may_add and photograph)) and photograph:
                 _add_images(name, [("photograph.jpg", photograph.getvalue())])
-    return bool(files)
+    if not files:
+        return ""
+    return NOT_ADDED if may_add else NOT_FITTING if name else NOT_NAMED
 
 
 def _check_name(name: str, known: Iterable[str], field: str) -> bool:

@@ -14,6 +14,7 @@ from cnn_core.text import counted
 from pages.charts.components.picker import GridImage, pick_images, untick
 from pages.charts.images import image_html
 from pages.shared.choice import choose_class, choose_new_class
+from pages.shared.notices import notify
 from pages.shared.people import may_change
 from pages.shared.text import plain
 from pages.views.data.own_copy import offer_own_copy
@@ -21,7 +22,7 @@ from pages.views.data.own_copy import offer_own_copy
 PAGE, PAIRS_PAGE = 32, 8
 NAME_WIDTH = 40  # letters of a name below an image
 CHANGED = "data-changed"
-ALL_SPLITS = "all"
+ALL_SPLITS, SPLIT = "all", "data-split"
 STATES = {"Used": USED, "Excluded": "problem is null and is_excluded", "Relabelled": "problem is null and label != given"}
 NO_IMAGES = "No images match these filters. Choose another class, split or state, or search for another name."
 SORTS = {
@@ -68,9 +69,10 @@ def _choose_filters(source: ImportedSource) -> tuple[str, Values]:
     classes = source.info.classes
     with st.container(horizontal=True, vertical_alignment="bottom"):
         label = choose_class("Class", classes, width=220, key=f"data-class-filter-{source.folder.name}")
-        split = st.segmented_control(
-            "Split", [ALL_SPLITS, *SPLITS], default=ALL_SPLITS, required=True, key="data-split", format_func=_split_name
-        )
+        splits = _splits_of(source)
+        if st.session_state.get(SPLIT) not in splits:  # chosen for another data set
+            st.session_state[SPLIT] = ALL_SPLITS
+        split = st.segmented_control("Split", splits, required=True, key=SPLIT, format_func=_split_name) or ALL_SPLITS
         state = st.segmented_control("State", list(STATES), default="Used", required=True, key="data-state")
     where, values = STATES[state], list[int | str]()
     if label is not None:
@@ -78,6 +80,14 @@ def _choose_filters(source: ImportedSource) -> tuple[str, Values]:
     if split != ALL_SPLITS:
         where, values = f"{where} and part = ?", [*values, SPLITS.index(split)]
     return where, tuple(values)
+
+
+def _splits_of(source: ImportedSource) -> list[str]:
+    """Return the splits with images, excluded or not: validation images that each run draws from the training images are in no split of the set."""
+    return [
+        ALL_SPLITS,
+        *(split for number, split in enumerate(SPLITS) if source.count("problem is null and part = ?", (number,))),
+    ]
 
 
 def _search_and_sort(where: str, values: Values) -> tuple[str, Values, str]:
@@ -129,7 +139,7 @@ def _show_actions(source: ImportedSource, picked: list[int]) -> None:
 def _correct(source: ImportedSource, rows: list[int], field: Field, new: int) -> None:
     count = source.index.corrections.apply(rows, field, new)
     untick(_picked_key(source))
-    st.toast(
+    notify(
         f"{counted(count, 'image was', 'images were')} changed. To undo this, open Corrections."
         if count
         else "No image was changed, because all ticked images have this value already."

@@ -1,4 +1,8 @@
-"""Imports in the background: the progress of each, a button to cancel it, and the result of those that ended."""
+"""Imports in the background: the progress of each, a button to cancel it, and the result of those that ended.
+
+The next import replaces the results of those before it, and opening an imported data set closes its result. A failure is shown everywhere on
+the Data page until then; a success only where the import was watched, and beside the import form.
+"""
 
 import time
 from functools import partial
@@ -11,27 +15,31 @@ from cnn_core.data.jobs import Job
 from cnn_core.data.library import set_title
 from cnn_core.data.skipped import SEE_VIEW, describe_imported, describe_skipped
 from cnn_core.errors import StudioError
-from pages.shared.people import may_change, show_owner
+from pages.shared.links import page_file
+from pages.shared.people import is_shared, is_teacher, may_change, person, show_owner
 from pages.shared.server import get_jobs, get_store
 from pages.shared.split_question import ask_validation_use
 from pages.shared.text import plain
+from pages.views.data.mode import open_set
+from pages.views.data.overview import CONFIGURE
 
-MODE, VIEW_SETS, IMPORT_IMAGES, STORAGE = "data-mode", "Data sets", "Import images", "Storage"
 REFRESH_SECONDS = 0.5
 RECENT_SECONDS = 24 * 3600  # for so long an ended import is shown
+WATCHED = "data-jobs-watched"  # in the session: the imports that it has shown while they ran
 
 
-def show_jobs() -> None:
-    """Show every running or recently ended import; refreshed twice a second while one is running."""
-    jobs = _recent_jobs()
+def show_jobs(*, shows_results: bool) -> None:
+    """Show running and recently ended imports; refreshed twice a second while one is running. shows_results: also those that nobody watched here."""
+    jobs = _recent_jobs(shows_results)
     if jobs:
         is_active = any(job.is_active for job in jobs)
         with st.container():  # a fragment of varying length needs a container of its own
-            st.fragment(_show, run_every=REFRESH_SECONDS if is_active else None)(is_active)
+            st.fragment(_show, run_every=REFRESH_SECONDS if is_active else None)(is_active, shows_results)
 
 
-def _show(was_active: bool) -> None:
-    jobs = _recent_jobs()
+def _show(was_active: bool, shows_results: bool) -> None:
+    jobs = _recent_jobs(shows_results)
+    st.session_state[WATCHED] = st.session_state.get(WATCHED, set()) | {job.id for job in jobs if job.is_active}
     if was_active != any(job.is_active for job in jobs):
         st.rerun()  # the imported data set can now be chosen, or an answered import is refreshed from now on
     for job in jobs:
@@ -52,7 +60,7 @@ def _show_job(job: Job) -> None:
             )
         elif not job.is_active:
             if job.status == "finished":
-                _show_link(job.name)
+                _show_links(job)
             if may_change(job.owner):  # of one that asks, the upload is removed too
                 st.button("Dismiss", key=f"dismiss-{job.id}", on_click=get_jobs().remove, args=(job.id,))
     if job.is_active:
@@ -84,19 +92,29 @@ def _show_account(name: str) -> None:
         st.warning(plain(skipped), icon=":material/warning:")
 
 
-def _show_link(name: str) -> None:
+def _show_links(job: Job) -> None:
+    """Show what can be done with the imported data set."""
     try:
-        label = f"View {set_title(name, get_store().home)}"
+        label = f"View {set_title(job.name, get_store().home)}"
     except StudioError:  # removed since
         return
-    if st.button(plain(label), key=f"view-{name}", icon=":material/visibility:", on_click=_open_set, args=(name,)):
-        st.rerun()  # the whole page, not this fragment alone
+    st.page_link(page_file("configure"), label=CONFIGURE, icon=":material/tune:", query_params={"data": job.name})
+    st.button(plain(label), key=f"view-{job.name}", icon=":material/visibility:", on_click=_view, args=(job,))
 
 
-def _open_set(name: str) -> None:
-    st.session_state[MODE] = VIEW_SETS
-    st.query_params["set"] = name
+def _view(job: Job) -> None:
+    open_set(job.name)
+    if may_change(job.owner):
+        get_jobs().remove(job.id)
+    st.rerun()  # the whole page, not this fragment alone
 
 
-def _recent_jobs() -> list[Job]:
-    return [job for job in get_jobs().all() if job.is_active or job.question or time.time() - job.changed < RECENT_SECONDS]
+def _recent_jobs(shows_results: bool) -> list[Job]:
+    """Return the imports that are shown to this person, the newest first; teachers see everybody's."""
+    is_for_all, owner, watched = not is_shared() or is_teacher(), person(), st.session_state.get(WATCHED, set())
+
+    def is_shown(job: Job) -> bool:
+        is_news = job.status != "finished" or shows_results or job.id in watched
+        return job.is_active or bool(job.question) or (is_news and time.time() - job.changed < RECENT_SECONDS)
+
+    return [job for job in get_jobs().all() if (is_for_all or job.owner == owner) and is_shown(job)]

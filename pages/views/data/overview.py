@@ -32,6 +32,7 @@ VERSION_HELP = (
 TO_BIN = "The imported images and their corrections move to the bin, which is under Storage. The original files and the models of runs stay."
 RUNS_USED = "{runs} used this data set: {names}. Their curves and figures on Train and Runs stay; Evaluate and further training need the data set."
 NO_RUNS_USED = "No run used this data set."
+CONFIGURE = "Configure training"
 MOVED = "The data set is in the bin. To restore it, open Storage."
 
 
@@ -63,7 +64,7 @@ def show_set(name: str) -> None:
 
 def _show_facts(source: ImportedSource, quality: DataQuality) -> None:
     info = source.info
-    metrics = st.grid(5, min_column_width=130)
+    metrics = st.grid(5, min_column_width=185)
     metrics.metric("Training images", f"{info.train_count:,}", border=True)
     metrics.metric(
         "Validation images", f"{info.val_count:,}" if info.val_count else "from training", border=True, help=VALIDATION_HELP
@@ -95,7 +96,7 @@ def _show_footer(name: str, source: ImportedSource) -> None:
     """Offer to train on the data set and to remove it."""
     st.divider()
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.page_link(page_file("configure"), label="Configure training", icon=":material/tune:", query_params={"data": name})
+        st.page_link(page_file("configure"), label=CONFIGURE, icon=":material/tune:", query_params={"data": name})
         if not may_change(owner := owner_of(source.folder)):
             show_owner(owner)
             return

@@ -30,23 +30,40 @@ COVERAGE = (
     "{high:.1%})."
 )
 REMAINING = "{fraction:.1%} of the correct predictions remain."
+MISCALIBRATED = ("overconfident", "underconfident", "uneven")  # verdicts for which a temperature is advised
+WORSE = "This temperature does not lower the ECE. Remove it, so that the Gallery shows the probabilities as they are."
 UNCERTAIN = "The temperature is uncertain: it was fitted on only {images}. Train with a larger validation split, at least {needed} images."
 OTHER_WEIGHTS = (
     "The saved temperature of this run ({temperature:.2f}) was fitted for other weights, so it is not used. Fit it again."
 )
 ABSTAINS_BELOW = "The Gallery abstains below {percent:g}%."
 ONLY_BEST = "The Gallery uses the best model only. Choose the best model above to fit a temperature or save a threshold."
+FITTING = (
+    "Temperature scaling divides the logits by one number, the temperature, which is fitted on the validation images. Above 1 it lowers the confidence, "
+    "below 1 it raises it. Predicted classes stay the same."
+)
+NOT_BETTER = (
+    "No temperature was saved. The best one, {temperature:.2f}, would raise the ECE of the {images} from {before:.1%} to {after:.1%}. Use the "
+    "probabilities as they are, or train with a larger validation split."
+)
+ABSTAINING = "Below the threshold the model abstains. A higher threshold gives fewer predictions, and usually a larger fraction of them is correct."
+ERRORS = (
+    "{which}, confidence and accuracy differ by {mean:.1f} percentage points on average over the images and by {largest:.1f} in the worst bin, which "
+    "holds {images}. Points below the dotted line are overconfident, points above it underconfident."
+)
 NOTES = {
     "train": "These are training images: confidence and accuracy are higher than on new images. Choose test images to judge the calibration.",
-    "val": "The temperature is fitted on these images. Choose test images to see whether it helps on others.",
+    "val": "The temperature was fitted on these images. Choose test images to see whether it helps on others.",
 }
 
 
 def show_calibration(subject: EvaluationSubject) -> None:
     """Show the view."""
+    from cnn_core.metrics.calibration import reliability_of
+
     evaluation = subject.evaluation()
     calibration = load_calibration(subject.folder) if subject.epoch is None else NO_CALIBRATION
-    if subject.split in NOTES:
+    if subject.split == "train" or (subject.split == "val" and calibration.is_fitted):
         st.info(NOTES[subject.split], icon=":material/info:")
     used = with_temperature(subject.run, evaluation, calibration.temperature)
     st.markdown(summarise_calibration(used))
@@ -54,7 +71,7 @@ def show_calibration(subject: EvaluationSubject) -> None:
     _show_reliability(subject, evaluation, used if calibration.is_fitted else None)
     if subject.epoch is None:
         st.header("Temperature")
-        _show_fitting(subject, calibration)
+        _show_fitting(subject, calibration, is_advised=reliability_of(evaluation).verdict in MISCALIBRATED)
     else:
         st.caption(ONLY_BEST)
     st.header("Confidence threshold")
@@ -79,28 +96,29 @@ def _show_reliability(subject: EvaluationSubject, before: "Evaluation", after: "
         border=True,
         help=f"Fraction of the {SPLITS[subject.split]} images that are classified correctly.",
     )
-    mean = float(np.nan_to_num(before.scores.confidence).mean())
+    mean = float(np.nan_to_num((after or before).scores.confidence).mean())
     columns.metric(
         "Mean confidence",
         f"{mean:.1%}",
         border=True,
-        help="Mean probability of the predicted class, uncalibrated. It should equal the accuracy.",
+        help=f"Mean probability of the predicted class, {'calibrated' if after else 'uncalibrated'}. It should equal the accuracy.",
     )
     columns.metric("ECE, uncalibrated", f"{uncalibrated.expected_error:.1%}", border=True, help=HELP)
     columns.metric("ECE, calibrated", f"{calibrated.expected_error:.1%}" if calibrated else "–", border=True, help=HELP)
-    st.caption(_summarise(uncalibrated))
-
-
-def _summarise(reliability: "Reliability") -> str:
-    state = "overconfident" if reliability.is_overconfident else "underconfident"
-    return (
-        f"Uncalibrated, the model is {state}: confidence and accuracy differ by {100 * reliability.expected_error:.1f} percentage points on "
-        f"average and by {100 * reliability.largest_error:.1f} in the worst bin. Points below the dotted line are overconfident, points above it "
-        "underconfident."
+    st.caption(
+        _describe_errors("With the temperature", calibrated) if calibrated else _describe_errors("Uncalibrated", uncalibrated)
     )
 
 
-def _show_fitting(subject: EvaluationSubject, calibration: Calibration) -> None:
+def _describe_errors(which: str, reliability: "Reliability") -> str:
+    images = counted(reliability.largest_error_count, "image")
+    return ERRORS.format(
+        which=which, mean=100 * reliability.expected_error, largest=100 * reliability.largest_error, images=images
+    )
+
+
+def _show_fitting(subject: EvaluationSubject, calibration: Calibration, *, is_advised: bool) -> None:
+    st.caption(FITTING)
     saved = read_calibration(subject.folder)
     if saved and not saved.belongs_to(subject.folder):
         st.warning(
@@ -117,10 +135,10 @@ def _show_fitting(subject: EvaluationSubject, calibration: Calibration) -> None:
             "Fit again" if calibration.is_fitted else "Fit temperature",
             key="fit-temperature",
             icon=":material/thermostat:",
-            type="secondary" if calibration.is_fitted else "primary",
+            type="primary" if is_advised and not calibration.is_fitted else "secondary",
             on_click=st.session_state.pop,
             args=(CANCELLED, None),
-            help="Finds the number by which to divide the logits so that the loss on the validation images is lowest. Predicted classes stay the same; only confidences change.",
+            help="Finds the temperature at which the loss on the validation images is lowest, and saves it if it lowers their ECE too.",
         )
         if calibration.is_fitted and st.button("Remove temperature", key="remove-temperature", icon=":material/delete:"):
             save_calibration(subject.folder, Calibration(threshold=calibration.threshold))
@@ -138,8 +156,8 @@ def _show_fitted(calibration: Calibration) -> None:
         f"ECE on them changed from {calibration.error_before:.1%} to {calibration.error_after:.1%}. "
         "The Gallery and the command line use it; the other views show uncalibrated probabilities."
     )
-    if calibration.error_after >= calibration.error_before:
-        st.warning("The ECE did not improve. Remove the temperature, or fit it on more images.", icon=":material/warning:")
+    if not calibration.is_improvement:  # saved by an earlier version
+        st.warning(WORSE, icon=":material/warning:")
     if calibration.images < FEW_IMAGES:
         st.warning(
             UNCERTAIN.format(images=counted(calibration.images, "validation image"), needed=FEW_IMAGES),
@@ -148,7 +166,7 @@ def _show_fitted(calibration: Calibration) -> None:
 
 
 def _fit(subject: EvaluationSubject, calibration: Calibration) -> None:
-    """Fit the temperature and save it. The threshold does not change."""
+    """Fit the temperature and save it, unless it makes the calibration of the validation images worse. The threshold does not change."""
     from cnn_core.metrics.calibration import fit_temperature, reliability_of
 
     validation = subject.evaluation("val")
@@ -162,11 +180,16 @@ def _fit(subject: EvaluationSubject, calibration: Calibration) -> None:
                 error_before=reliability_of(validation).expected_error,
                 error_after=reliability_of(validation.with_temperature(temperature)).expected_error,
             )
-            save_calibration(subject.folder, fitted)
+            if fitted.is_improvement:
+                save_calibration(subject.folder, fitted)
     except StudioError as error:
         st.error(plain(error), icon=":material/error:")
         return
-    st.rerun()
+    if fitted.is_improvement:
+        st.rerun()
+    images = counted(fitted.images, "validation image")
+    text = NOT_BETTER.format(temperature=temperature, images=images, before=fitted.error_before, after=fitted.error_after)
+    st.warning(text, icon=":material/warning:")
 
 
 @st.fragment
@@ -174,9 +197,7 @@ def _show_threshold(subject: EvaluationSubject, evaluation: "Evaluation", calibr
     from cnn_core.metrics.abstention import abstention_curve, measure_abstention
     from pages.charts.calibration import coverage_chart
 
-    st.caption(
-        "Below the threshold the model abstains. A higher threshold gives fewer predictions, and a larger fraction of them is correct."
-    )
+    st.caption(ABSTAINING)
     percent = st.slider(
         "Threshold (%)",
         0.0,

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 SINGLE = 30  # classes with their own row; with more classes, the most confused ones have one
 AT_FIRST, LISTED = 15, 200  # classes chosen by default; pairs in the table
-BESIDE = 12  # rows up to which the pairs are beside the matrix
+FEW_PAIRS = 9  # that are all shown without scrolling
+BESIDE = 6  # rows up to which the pairs are beside the matrix
 HEADING, PAIRS = "Confusion matrix", "Most confused pairs"
 CONFUSED_CELL = "{images} of {true} predicted as {predicted}"
 CORRECT_CELL = "{images} of {true}, classified correctly"
@@ -48,7 +49,7 @@ def _show(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
     if not len(chosen):
         st.info("Choose at least one class to see its row.", icon=":material/checklist:")
         return
-    wide, beside = st.columns([2, 1]) if len(chosen) <= BESIDE else (st.container(), st.container())
+    wide, beside = st.columns(2) if len(chosen) <= BESIDE else (st.container(), st.container())
     with beside:  # drawn first, because the matrix marks the row that is chosen here
         _show_pairs(subject, evaluation, state)
     with wide:
@@ -151,7 +152,7 @@ def _show_pairs(subject: EvaluationSubject, evaluation: "Evaluation", state: dic
                 "Fraction", format="percent", help="Fraction of the images of the true class."
             )
         },
-        height=380,
+        height=380 if len(pairs.count) > FEW_PAIRS else "content",
         on_select="rerun",
         selection_mode="single-row",
         key=f"matrix-pairs-{subject.name}-{state['list']}",

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
-from cnn_core.text import format_percent
+from cnn_core.text import format_loss, format_percent
 from pages.charts.class_recall import MOST, recall_chart
 from pages.charts.threshold_curves import precision_recall_chart, roc_chart
 from pages.shared.chart import show_chart
@@ -55,11 +55,11 @@ def _show_metrics(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
     split, best = SPLITS[subject.split], subject.run.summary.get("best_val_accuracy")
     low, high = wilson_interval(int(evaluation.is_correct.sum()), len(evaluation))
     k = choose_k(len(evaluation.classes))
-    columns = st.grid(5 if k else 4, min_column_width=150)
+    columns = st.grid(5 if k else 4, min_column_width=165)
     columns.metric(
         f"{split.capitalize()} accuracy",
         f"{evaluation.accuracy:.2%}",
-        delta=f"95%: {low:.1%} to {high:.1%}",
+        delta=f"{low:.1%} to {high:.1%}",
         delta_color="off",
         delta_arrow="off",
         border=True,
@@ -75,13 +75,13 @@ def _show_metrics(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
         )
     columns.metric(
         f"{split.capitalize()} loss",
-        f"{evaluation.loss:.4f}",
+        format_loss(evaluation.loss),
         border=True,
         help=f"Mean cross-entropy per {split} image, in nats; lower is better.",
     )
     columns.metric(f"{split.capitalize()} images", f"{len(evaluation):,}", border=True, help=SPLIT_HELP[subject.split])
     columns.metric(
-        "Best validation accuracy",
+        "Best validation",
         format_percent(best, 2),
         border=True,
         help="Validation accuracy of the best epoch. The weights of this epoch are saved as the best model.",

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from cnn_core.metrics.evaluation import Evaluation
 
 SURE = 0.9  # probability from which a mistake is called confident
-CALIBRATED_WITHIN = 0.02  # difference of mean confidence and accuracy that is called small
 CORRECT = "The model classifies **{correct:,} of {images}** correctly."
 WEAKEST = "It recognises **{name}** least often: {found:,} of {images}."
 BASELINE = "Always predicting the most frequent class, {name}, would be correct for {found:,}."
@@ -29,7 +28,7 @@ WRONG = "The model misclassifies **{wrong:,} of {images}**."
 CONFIDENT = "In {count:,} of these mistakes, the wrong class has a probability of {sure:.0%} or more."
 NOT_CONFIDENT = "In none of these mistakes does the wrong class have a probability of {sure:.0%} or more."
 CONFIDENCE = (
-    "The mean probability of the predicted class is **{confidence:.0%}**, and **{accuracy:.0%}** of the predictions are correct."
+    "The mean probability of the predicted class is **{confidence:.1%}**, and **{accuracy:.1%}** of the predictions are correct."
 )
 OVERCONFIDENT = "The model is overconfident: its probabilities are too high."
 UNDERCONFIDENT = "The model is underconfident: its probabilities are too low."
@@ -42,7 +41,9 @@ COMPARE = "See which of two models is more accurate on the same images, for whic
 EXPORT = (
     "Create files with the results of {model} on the {count:,} {split} images. They need neither this program nor the internet."
 )
-WELL_CALIBRATED = "On average, its probabilities can be taken as they are."
+WELL_CALIBRATED = "Its probabilities can be taken as they are."
+WITHIN_CHANCE = "The images show no miscalibration: the calibration error (ECE) is {error:.1%}, and with only {images}, chance alone gives up to {chance:.1%}."
+UNEVEN = "The model is overconfident at some confidences and underconfident at others, as the reliability diagram shows."
 
 
 def summarise_metrics(evaluation: "Evaluation", split: str) -> str:
@@ -85,11 +86,20 @@ def summarise_mistakes(evaluation: "Evaluation", split: str) -> str:
 
 
 def summarise_calibration(evaluation: "Evaluation") -> str:
-    """Return the mean confidence beside the accuracy, and what their difference means."""
+    """Return the mean confidence beside the accuracy, and the verdict on the calibration, the only one of the view."""
+    from cnn_core.metrics.calibration import reliability_of
+
+    reliability = reliability_of(evaluation)
     confidence = float(np.nan_to_num(evaluation.scores.confidence).mean())
-    difference = confidence - evaluation.accuracy
-    verdict = WELL_CALIBRATED if abs(difference) < CALIBRATED_WITHIN else OVERCONFIDENT if difference > 0 else UNDERCONFIDENT
-    return f"{CONFIDENCE.format(confidence=confidence, accuracy=evaluation.accuracy)} {verdict}"
+    verdict = {
+        "calibrated": WELL_CALIBRATED,
+        "within chance": WITHIN_CHANCE,
+        "overconfident": OVERCONFIDENT,
+        "underconfident": UNDERCONFIDENT,
+        "uneven": UNEVEN,
+    }[reliability.verdict]
+    facts = {"error": reliability.expected_error, "chance": reliability.chance_error, "images": counted(len(evaluation), "image")}
+    return f"{CONFIDENCE.format(confidence=confidence, accuracy=evaluation.accuracy)} {verdict.format(**facts)}"
 
 
 def _describe_pair(evaluation: "Evaluation", text: str, true: int, predicted: int) -> str:

@@ -83,7 +83,9 @@ def _show(subject: EvaluationSubject, evaluation: "Evaluation", calibration: Cal
         return
 
     def open_explain(image: int) -> None:
-        st.switch_page(page_file("evaluate"), query_params={"run": subject.run.id, "view": "Explain", "image": str(image)})
+        st.switch_page(
+            page_file("evaluate"), query_params={"run": subject.run.id, "split": "test", "view": "Explain", "image": str(image)}
+        )
 
     show_image_grid(
         subject, evaluation, indices, grid_key(subject, image_filter), captions(evaluation, calibration.threshold), open_explain

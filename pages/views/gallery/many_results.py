@@ -27,9 +27,7 @@ FOLDERS_HELP = (
 )
 CLASSIFIED, FAILED = "Classified images", "Files without a prediction"
 UNSURE_LABEL, UNLIKE_LABEL = UNSURE.capitalize(), UNLIKE.capitalize()
-UNLIKE_HELP = (
-    "Images that are farther from the training images than 99% of the validation images. Do not rely on their predictions."
-)
+UNLIKE_HELP = "Images that are farther from the training images than 99% of the training and of the validation images. Do not rely on their predictions."
 ORDER_LABEL, LOWEST, FIRST = "Images", "Lowest probability", "First files"
 
 

@@ -34,7 +34,7 @@ def show_own_image(run: Run) -> None:
     """Show the view."""
     classifier = get_classifier(run)
     is_ink, summary = draws_light_on_dark(run), ""
-    left, right = st.columns([2, 3], gap="large")
+    left, right = st.columns([2, 3], gap="medium")
     with left:
         source = choose_input(KEY, [DRAW, UPLOAD, CAMERA, FROM_SET])
         files = choose_files() if source == UPLOAD else []

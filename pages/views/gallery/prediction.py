@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cnn_core.inference.classifier import Prediction
 
 UNLIKE_TEXT = "Unlike the training images"
-UNLIKE_NOTE = "Do not rely on the probability. Distance: {distance:.2f}; 99% of the validation images are below 1."
+UNLIKE_NOTE = "Do not rely on the probability. Distance from the training images: {distance:.2f}. At least 99% of the training and of the validation images are within 1."
 MAX_RUNS = 4  # that are compared
 WIDTH, NARROW = 128, 150  # CSS pixels: of the model input, and of one model among several
 DIVERGED = "Run {} has diverged: its probabilities are not finite numbers. Choose another run."

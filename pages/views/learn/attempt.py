@@ -16,7 +16,7 @@ from cnn_core.lessons.effect import describe_effect, describe_resolution
 from cnn_core.lessons.epoch_effects import describe_agreement
 from cnn_core.lessons.exercises import VARIANTS, Exercise
 from cnn_core.runs.run import Run
-from cnn_core.text import counted
+from cnn_core.text import counted, format_duration
 from pages.charts.components.overlay import overlay_groups
 from pages.shared.links import page_file
 from pages.shared.run_origin import LESSONS
@@ -27,10 +27,12 @@ from pages.views.learn.prediction import show_prediction, show_verdict
 
 ON_DEVICE = ("running", "paused")  # statuses of a run that occupies the device
 REFRESH_SECONDS = 2  # of the status; the curves are updated by the event stream
+TIME_LEFT = "About {duration} left."
 RESULT, PRELIMINARY_RESULT = "**Result.**", "**Preliminary result.**"
 DURING, SO_FAR = "**During training.**", "**So far.**"
 NO_PAIR_FINISHED = "The runs ended before a pair was finished."
 REPEAT = "Start a new attempt below."
+RUNS = "Runs of this attempt"
 OPEN_B = "Open B in Configure"
 AVERAGED = "All values of the result are means over the last quarter of a run's epochs."
 BANDS = "Lines are means over the runs; bands reach from the lowest to the highest run."
@@ -74,9 +76,10 @@ def _show_status(exercise: Exercise, shown: AttemptRuns) -> None:
 
 
 def _status_text(current: AttemptRuns) -> str:
-    """Return the status of every run, and the number of other runs ahead in the queue."""
+    """Return the status of every run, and the time left or the number of other runs ahead in the queue."""
     statuses = " · ".join(f"{run_label(run)} {STATUS[run.status][0]} {STATUS[run.status][2]}" for run in current.runs)
-    return f"{statuses}. {runs_ahead(_count_runs_ahead(current))}".rstrip()
+    left = "" if current.seconds_left is None else TIME_LEFT.format(duration=format_duration(current.seconds_left))
+    return f"{statuses}. {left or runs_ahead(_count_runs_ahead(current))}".rstrip()
 
 
 def _count_runs_ahead(current: AttemptRuns) -> int:
@@ -137,10 +140,11 @@ def _show_links(exercise: Exercise, attempt_runs: AttemptRuns) -> None:
             query_params=settings_query(exercise.settings("B", attempt_runs.attempt.data).model_dump()),
             help="Fills in the form with the settings of run B. No run is started.",
         )
-        for run in attempt_runs.runs:
-            _show_run_link(run)
         query = {"made": LESSONS}
         st.page_link(page_file("runs"), label="All runs of exercises", icon=":material/table_rows:", query_params=query)
+    with st.expander(RUNS, type="compact"), st.container(horizontal=True):
+        for run in attempt_runs.runs:
+            _show_run_link(run)
 
 
 def _show_run_link(run: Run) -> None:

@@ -1,6 +1,6 @@
 """The form of a new attempt at an exercise: the prediction, the data set, the number of pairs and the estimated time."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 
 import streamlit as st
 
@@ -13,7 +13,7 @@ from cnn_core.lessons.attempts import DEFAULT_PAIRS, MAX_PAIRS, start_attempt
 from cnn_core.lessons.effect import PREDICTIONS, UNKNOWN
 from cnn_core.lessons.exercises import DIGITS, VARIANTS, Exercise
 from cnn_core.models.registry import FAMILIES
-from cnn_core.text import format_duration
+from cnn_core.text import counted, format_duration
 from pages.shared import cache
 from pages.shared.links import page_file
 from pages.shared.people import check_paths, person
@@ -25,6 +25,10 @@ DIGITS_TITLE = "Digits"
 PREDICTION_MISSING = "Choose your prediction first."
 GET_PHOTOGRAPHS = "Get CIFAR-10 to train on photographs"
 PHOTOGRAPHS = "cifar"  # data sets with this in their name can be chosen
+ESTIMATE = (
+    "{runs}, one after the other. Estimated time: {low} to {high} s on two cores, and longer while other programs use them."
+)
+AS_BEFORE = "{runs}, one after the other. Estimated time: {duration}, as in the earlier attempts at this exercise."
 PAIR_SECONDS = 5  # of the fastest exercise on digits; the slowest takes less than three times as long (benchmarks/README.md)
 
 
@@ -36,7 +40,7 @@ def show_form(exercise: Exercise, *, is_repeated: bool) -> None:
         show_duration(exercise, data, pairs)
         if st.button(
             "Train A and B",
-            type="primary",
+            type="secondary" if is_repeated else "primary",  # the next exercise is the primary action then
             icon=":material/play_arrow:",
             disabled=prediction is None,
             key=f"train-{exercise.name}",
@@ -116,7 +120,7 @@ def _start(exercise: Exercise, data: str, prediction: str, pairs: int) -> None:
 def show_duration(exercise: Exercise, data: str, pairs: int) -> None:
     """Show the estimated time: measured in advance for digits, measured at the press of a button for photographs."""
     if data == DIGITS:
-        st.caption(digits_duration(pairs))
+        st.caption(digits_duration(pairs, _earlier_seconds(exercise)))
         return
     version = (exercise.name, data)
     if st.button(
@@ -132,9 +136,19 @@ def show_duration(exercise: Exercise, data: str, pairs: int) -> None:
         )
 
 
-def digits_duration(pairs: int) -> str:
-    """Return the number of runs and their estimated time on digits."""
-    return f"{2 * pairs} runs, one after the other. Estimated time: {PAIR_SECONDS * pairs} to {3 * PAIR_SECONDS * pairs} s on two cores."
+def _earlier_seconds(exercise: Exercise) -> list[float]:
+    """Return the durations of the exercise's completed runs on digits on this machine, in seconds."""
+    runs = get_store().created_by(f"lesson/{exercise.name}")
+    known = [run for run in runs if run.status == "finished" and run.config.data == DIGITS and run.summary.get("seconds")]
+    return [run.summary["seconds"] for run in known]
+
+
+def digits_duration(pairs: int, earlier: Sequence[float] = ()) -> str:
+    """Return the number of runs and their estimated time on digits. earlier: seconds of earlier runs on this machine."""
+    runs = counted(2 * pairs, "run")
+    if earlier:
+        return AS_BEFORE.format(runs=runs, duration=format_duration(2 * pairs * sum(earlier) / len(earlier)))
+    return ESTIMATE.format(runs=runs, low=PAIR_SECONDS * pairs, high=3 * PAIR_SECONDS * pairs)
 
 
 def measure_pair(exercise: Exercise, data: str) -> Generator[Progress, None, float]:

@@ -21,6 +21,8 @@ from pages.views.learn.illustrations import show_illustration
 
 KEY = "learn-lesson"
 PARAMETER = "lesson"  # of the address; the name is from an earlier version, and links with it still work
+NEXT_EXERCISE = "Next exercise: {title}"
+ALL_COMPLETED = "You have completed all exercises."
 INTRODUCTION = "Each exercise trains a run without a change (A) and a run with the change (B), and measures the difference. Predict the result before you train."
 
 
@@ -31,7 +33,7 @@ def show_exercises() -> None:
     st.progress(len(completed) / len(EXERCISES), progress_text(len(completed)))
     exercise = _choose(completed)
     with st.container(border=True, key="lesson"):
-        _show_exercise(exercise, is_completed=exercise.name in completed)
+        _show_exercise(exercise, completed)
 
 
 def progress_text(completed: int) -> str:
@@ -62,10 +64,10 @@ def _label(exercise: Exercise, *, is_completed: bool) -> str:
     return f":material/{'check_circle' if is_completed else exercise.icon}: {exercise.title}"
 
 
-def _show_exercise(exercise: Exercise, *, is_completed: bool) -> None:
+def _show_exercise(exercise: Exercise, completed: set[str]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.header(exercise.title, width="content")
-        if is_completed:
+        if exercise.name in completed:
             st.badge("completed", icon=":material/check_circle:", color="green")
     text, illustration = st.columns([3, 2], gap="large")
     with text:
@@ -77,10 +79,33 @@ def _show_exercise(exercise: Exercise, *, is_completed: bool) -> None:
     is_predicted = bool(latest and latest.runs)
     if latest and latest.runs:
         show_attempt(exercise, latest)
+        if latest.is_completed:
+            _offer_next(exercise, completed)
     if not (latest and latest.is_active):
         show_form(exercise, is_repeated=is_predicted)
     with place:  # last, because most illustrations load torch and would delay the rest of the page
         show_illustration(exercise, is_predicted=is_predicted)
+
+
+def next_exercise(current: str, completed: set[str]) -> str | None:
+    """Return the name of the first exercise after `current`, else of the first one, that is not completed; None if all are."""
+    names = list(EXERCISES)
+    place = names.index(current) + 1
+    return next((name for name in names[place:] + names[:place] if name not in completed), None)
+
+
+def _offer_next(exercise: Exercise, completed: set[str]) -> None:
+    if name := next_exercise(exercise.name, completed):
+        st.button(
+            NEXT_EXERCISE.format(title=EXERCISES[name].title),
+            key="next-exercise",
+            type="primary",
+            icon=":material/arrow_forward:",
+            on_click=st.session_state.__setitem__,
+            args=(KEY, name),
+        )
+    else:
+        st.success(ALL_COMPLETED, icon=":material/check_circle:")
 
 
 def _describe_variant(exercise: Exercise, variant: Variant) -> str:

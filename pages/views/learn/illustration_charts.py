@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from pages.charts.theme import THEME_COLOURS
+from pages.charts.theme import PERCENT, THEME_COLOURS
 
 HEIGHT = 260
 MARGIN = {"l": 10, "r": 10, "t": 30, "b": 10}
@@ -192,7 +192,7 @@ def accuracy_curves(training: Sequence[float], validation: Sequence[float], best
     figure.add_vline(x=best_epoch, line=mark, annotation_text="best epoch", annotation_position="bottom right")
     figure.update_layout(margin=MARGIN, height=HEIGHT, legend=LEGEND)
     figure.update_xaxes(title="epoch")
-    figure.update_yaxes(title="accuracy", tickformat=".0%", automargin=True)
+    figure.update_yaxes(title="accuracy", tickformat=PERCENT, automargin=True)
     return figure
 
 

@@ -35,7 +35,7 @@ REPEAT_BRANCH = (
     "A branch begins with the state of another run, so it cannot be repeated with a new seed. Repeat that run instead."
 )
 SIZE = "Size"
-FIRST_COLUMNS = ("Run", "Validation", "Name", "Status", SIZE)
+FIRST_COLUMNS = ("Run", "Validation", TEST_COLUMN, "Name", "Status", SIZE)
 HAVE_COLUMNS = ("data", "model", "epochs", "seed", "saved_epochs")
 MAX_SETTING_COLUMNS = 8
 TICK_RUNS = f"Tick runs to open, name, compare, export or remove them. {SELECT_BY_KEYBOARD}"
@@ -67,9 +67,9 @@ def choose_runs(runs: Sequence[Run]) -> list[Run]:
     columns = COLUMNS | ({"Owner": lambda run: owner_name(run.owner)} if is_shared() else {})
     values = {name: [value(run) for run in runs] for name, value in columns.items()}
     values[SIZE] = [size / 10**6 for size in run_sizes(runs)]
-    values = {name: values[name] for name in FIRST_COLUMNS} | _setting_columns(runs) | values
     if st.toggle("Show test accuracy", key=SHOW_TEST, help=SHOW_TEST_HELP):
         values[TEST_COLUMN] = [_percent(accuracy) for accuracy in reveal_test_accuracies(get_store(), runs)]
+    values = {name: values[name] for name in FIRST_COLUMNS if name in values} | _setting_columns(runs) | values
     event = st.dataframe(
         values,
         hide_index=True,

@@ -39,7 +39,12 @@ def show_tree(runs: Sequence[Run]) -> None:
         f"{node.run.id} from {node.run.parent} after epoch {node.run.parent_epoch}" for node in nodes if node.run.parent
     )
     event = st.plotly_chart(
-        tree_figure(nodes), on_select="rerun", selection_mode="points", key=f"tree-{len(nodes)}", alt=f"Branches: {alt}"
+        tree_figure(nodes),
+        on_select="rerun",
+        selection_mode="points",
+        key=f"tree-{len(nodes)}",
+        alt=f"Branches: {alt}",
+        config={"displayModeBar": False},  # it would cover the legend
     )
     chosen = [point["customdata"][0] for point in event.selection.points if point.get("customdata")]
     if chosen:

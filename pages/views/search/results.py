@@ -41,7 +41,10 @@ def show_best(search: Search, trials: Sequence[Trial]) -> None:
         best = best_trial(trials)
         summary = BEST.format(accuracy=best.value) if best else "every trial has failed"
         st.plotly_chart(
-            best_so_far(trials), config=PLAIN, key="search-course", alt=f"Validation accuracy of every trial; {summary}"
+            best_so_far(trials, search.plan.total_trials),
+            config=PLAIN,
+            key="search-course",
+            alt=f"Validation accuracy of every trial; {summary}",
         )
     with right:
         st.subheader("Best trial")
@@ -51,7 +54,7 @@ def show_best(search: Search, trials: Sequence[Trial]) -> None:
                 f"{best.value:.2%}",
                 help="After the best epoch, on images that the model is not trained on.",
             )
-            show_trial(search.plan, best, "best")
+            show_trial(search.plan, best, "best", is_primary=search.status != "searching")
         else:
             st.warning(
                 "Every trial has failed so far. Tick a trial in the table below to see its error.",
@@ -59,7 +62,7 @@ def show_best(search: Search, trials: Sequence[Trial]) -> None:
             )
 
 
-def show_trial(plan: SearchPlan, trial: Trial, key: str) -> None:
+def show_trial(plan: SearchPlan, trial: Trial, key: str, *, is_primary: bool = False) -> None:
     """Show a trial's settings, and buttons to open its run or use its settings."""
     st.table(
         {
@@ -76,6 +79,7 @@ def show_trial(plan: SearchPlan, trial: Trial, key: str) -> None:
             "Use these settings",
             icon=":material/tune:",
             key=f"use-{key}",
+            type="primary" if is_primary else "secondary",
             help="Opens the Configure page with these and the shared settings. Nothing is started.",
         ):
             fill_form(plan.trial_config(trial.settings))
@@ -148,6 +152,7 @@ def show_table(search: Search, trials: Sequence[Trial]) -> None:
             "Validation": st.column_config.NumberColumn(
                 format="%.2f%%", help="Accuracy on the validation images after the best epoch so far."
             ),
+            **{title(name): st.column_config.NumberColumn(format="%g") for name in names if _has_numbers(name, trials)},
             "Seconds": st.column_config.NumberColumn(format="%.1f", help="Training time in seconds, without validation."),
         },
         placeholder="–",
@@ -160,6 +165,11 @@ def show_table(search: Search, trials: Sequence[Trial]) -> None:
     for row in rows:
         st.markdown(TRIAL.format(number=row + 1))
         show_trial(search.plan, trials[row], f"row-{trials[row].number}")
+
+
+def _has_numbers(name: str, trials: Sequence[Trial]) -> bool:
+    values = [trial.settings.get(name) for trial in trials]
+    return all(value is None or (isinstance(value, (int, float)) and not isinstance(value, bool)) for value in values)
 
 
 def _cell(name: str, value: Any) -> Any:

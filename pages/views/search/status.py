@@ -17,6 +17,7 @@ from cnn_core.search.trials import Trial, best_trial
 from cnn_core.text import counted, format_duration
 from pages.charts.components.overlay import overlay
 from pages.shared.links import page_file
+from pages.shared.notices import notify, show_notices
 from pages.shared.people import may_change, person, show_owner
 from pages.shared.progress import TIME_LEFT
 from pages.shared.searches import POLL_SECONDS, trials_for
@@ -36,6 +37,7 @@ ENDED = "{ended:,} of {trials}"
 OTHER_SEARCH = "Waiting for a trial of the search “{name}”. Searches that run at the same time alternate, one trial each."
 WAITING = "Waiting. {reason}"
 NEXT_TRIAL = "The next trial starts in a moment."
+ADD_TRIALS, NEW_SEARCH = "Add trials", "New search"
 MORE_TRIALS = 10  # trials that Resume offers beyond those of the plan
 
 
@@ -53,6 +55,7 @@ def _is_active(search: Search) -> bool:
 
 def _show(name: str, was_active: bool) -> None:
     """Show all parts. Errors are shown here, since the page does not catch those of a fragment's own reruns."""
+    show_notices()
     if name not in get_searches().names():
         st.rerun()  # it was removed in another session
     try:
@@ -111,7 +114,10 @@ def _show_controls(search: Search, trials: Sequence[Trial]) -> None:
                 help="Stops the current trial and starts no other. You can resume the search later.",
             )
         else:
-            with st.popover("Resume", icon=":material/resume:", help="Continues the search, also with more trials."):
+            _new_search_button()
+            is_cancelled = search.status == "cancelled"
+            label, icon = ("Resume", ":material/resume:") if is_cancelled else (ADD_TRIALS, ":material/add:")
+            with st.popover(label, icon=icon, help="Continues the search, also with more trials."):
                 _show_resume_form(search, len(trials))
             with st.popover(
                 "Remove", icon=":material/delete:", help="Deletes the search and its results, but not the runs of its trials."
@@ -128,6 +134,13 @@ def _show_controls(search: Search, trials: Sequence[Trial]) -> None:
         st.code("\n".join(format_space(search.plan.space)), language=None)
 
 
+def _new_search_button() -> None:
+    """Show the button that opens the form of a new search, which is otherwise a choice in the list of searches."""
+    if st.button(NEW_SEARCH, key="new-search", icon=":material/add_circle:"):
+        st.query_params["search"] = ""
+        st.rerun()
+
+
 def _show_resume_form(search: Search, started: int) -> None:
     """Show the new total number of trials and the button."""
     plan = search.plan
@@ -140,7 +153,8 @@ def _show_resume_form(search: Search, started: int) -> None:
         help=f"1 to {MAX_TRIALS:,}. Started so far: {started:,}.",
         key=key,
     )
-    st.button("Resume", key="search-resume", type="primary", on_click=_resume, args=(search.name, key))
+    label = "Resume" if search.status == "cancelled" else ADD_TRIALS
+    st.button(label, key="search-resume", type="primary", on_click=_resume, args=(search.name, key))
 
 
 def _resume(name: str, key: str) -> None:
@@ -149,11 +163,11 @@ def _resume(name: str, key: str) -> None:
 
 
 def _call(action: str, name: str, *more: int) -> None:
-    """Call a method of the search store; show an error as a toast."""
+    """Call a method of the search store; an error becomes a notice."""
     try:
         getattr(get_searches(), action)(name, *more)
     except StudioError as error:
-        st.toast(plain(error), icon=":material/error:")
+        notify(plain(error), icon=":material/error:")
 
 
 def _show_training(search: Search, trials: Sequence[Trial]) -> None:

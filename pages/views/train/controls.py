@@ -7,8 +7,10 @@ import streamlit as st
 
 from cnn_core.config.changes import BRANCHABLE, CHANGEABLE, change_config
 from cnn_core.config.schema import TrainConfig
-from cnn_core.errors import StudioError
+from cnn_core.config.suggestions import epochs_after
+from cnn_core.errors import DataError, StudioError
 from cnn_core.home import saved_epochs
+from cnn_core.runs.continuation import check_continuation
 from cnn_core.runs.requests import RequestKind
 from cnn_core.runs.run import TRAINING, Run
 from cnn_core.runs.sharing import is_used_by_others
@@ -18,7 +20,7 @@ from pages.shared.links import page_file
 from pages.shared.people import is_teacher, may_change, show_owner
 from pages.shared.run_selection import SOME_EPOCHS
 from pages.shared.server import get_store
-from pages.shared.start_run import start_branch
+from pages.shared.start_run import OPEN_DATA, data_query, resume_run, start_branch
 from pages.shared.text import plain
 
 MAIN_SETTINGS = ("learning_rate", "epochs", "weight_decay")  # what is changed most often
@@ -36,7 +38,10 @@ def show_controls(run: Run, *, has_primary: bool) -> None:
     store = get_store()
     is_mine = may_change(run.owner)
     is_shared_run = run.is_active and is_mine and not is_teacher() and is_used_by_others(store.database, run.id)
-    if is_mine and run.can_resume:
+    problem = _find_data_problem(run) if is_mine and run.status == "failed" else None
+    if problem:
+        _show_data_button(run, problem, is_primary=not has_primary)
+    elif is_mine and run.can_resume:
         _show_resume_button(run, is_primary=not has_primary)
     if run.status == "failed" and not has_primary:  # resumed with the same settings, it may fail again
         _show_form_button(run)
@@ -45,9 +50,12 @@ def show_controls(run: Run, *, has_primary: bool) -> None:
     if epochs := saved_epochs(store.home.run_folder(run.id)):
         with st.popover("Branch", icon=":material/alt_route:", help="Starts a new run from the saved state after an epoch."):
             _show_branch_form(run, epochs)
-    if (run.status in TRAINING and is_mine and not is_shared_run) or (store.has_model(run.id) and run.status != "finished"):
-        with st.popover("More", icon=":material/more_horiz:", help="Save now, Evaluate and Gallery."):
-            _show_more(run, may_save=is_mine and not is_shared_run)
+    if run.status in TRAINING:
+        if (may_save := is_mine and not is_shared_run) or store.has_model(run.id):
+            with st.popover("More", icon=":material/more_horiz:", help="Save now, Evaluate and Gallery."):
+                _show_more(run, may_save=may_save)
+    elif run.status != "finished":
+        _link_model_pages(run)
     if not is_mine:
         show_owner(run.owner)
     elif is_shared_run:
@@ -55,11 +63,16 @@ def show_controls(run: Run, *, has_primary: bool) -> None:
 
 
 def _show_more(run: Run, *, may_save: bool) -> None:
-    """Show what is needed seldom: Save now, and the pages that use the best model so far. A completed run has them in its result."""
-    if run.status in TRAINING and may_save:
+    """Show what is needed seldom while a run trains: Save now, and the pages that use the best model so far."""
+    if may_save:
         _request_button(
             run, "save", "Save now", "save", "save", "Saves a checkpoint now. Otherwise one is saved every 20 seconds."
         )
+    _link_model_pages(run)
+
+
+def _link_model_pages(run: Run) -> None:
+    """Link the pages that use the best model so far, if there is one. A completed run has them in its result."""
     if get_store().has_model(run.id):
         st.page_link(page_file("evaluate"), label="Evaluate", icon=":material/fact_check:", query_params={"run": run.id})
         st.page_link(page_file("gallery"), label="Open in Gallery", icon=":material/gesture:", query_params={"run": run.id})
@@ -73,7 +86,28 @@ def _show_resume_button(run: Run, *, is_primary: bool) -> None:
         icon=":material/resume:",
         help="Continues from the last checkpoint with the same settings and images.",
     ):
-        _resume(run)
+        resume_run(run)
+
+
+def _find_data_problem(run: Run) -> DataError | None:
+    """Return why the run cannot be continued with its data set as it is now; None where it can."""
+    try:
+        check_continuation(get_store(), run)
+    except DataError as problem:
+        return problem
+    return None
+
+
+def _show_data_button(run: Run, problem: DataError, *, is_primary: bool) -> None:
+    """Show the button that opens the data set, in place of Resume, which would fail again."""
+    if st.button(
+        OPEN_DATA,
+        key=f"data-{run.id}",
+        type="primary" if is_primary else "secondary",
+        icon=":material/photo_library:",
+        help=plain(problem),
+    ):
+        st.switch_page(page_file("data"), query_params=data_query(run.config.data))
 
 
 def _show_form_button(run: Run) -> None:
@@ -155,7 +189,10 @@ def _show_branch_form(run: Run, epochs: list[int], key: str = "branch") -> None:
     """Show a choice of saved epochs, settings, and a button that starts the new run."""
     epoch = st.selectbox("Epoch", epochs, index=len(epochs) - 1, key=f"{key}-{run.id}", help=SOME_EPOCHS)
     config = get_store().config_in_force(run.id, epoch)
-    changes = _changed_settings(config, BRANCHABLE, f"{key}-{run.id}-{epoch}")
+    # After the last epoch there is nothing left to train.
+    longer = {"epochs": epochs_after(epoch)} if config.epochs <= epoch else {}
+    config = config.model_copy(update=longer)
+    changes = longer | _changed_settings(config, BRANCHABLE, f"{key}-{run.id}-{epoch}")
     if st.button(f"Continue from epoch {epoch}", type="primary", key=f"{key}-start-{run.id}"):
         start_branch(run.id, epoch, changes)
 
@@ -172,13 +209,3 @@ def show_branches(run: Run) -> None:
 
 def _link(run: str, label: str, icon: str) -> None:
     st.page_link(page_file("train"), label=label, icon=f":material/{icon}:", query_params={"run": run})
-
-
-def _resume(run: Run) -> None:
-    """Put the run back into the queue."""
-    try:
-        get_store().queue.resume(run.id)
-    except StudioError as error:
-        st.toast(plain(error), icon=":material/error:")
-        return
-    st.rerun()

@@ -38,6 +38,8 @@ class RunDiagnosis:
 
     def update(self, store: Store, run: Run) -> tuple[int, list[Finding]]:
         """Read new events; return the number of epochs and the findings."""
+        if run.parent and not run.is_active and not store.has_begun(run.id):  # all of its events are of its parent
+            return 0, []
         with self._lock:
             self._history = self._history or read_history(store, run.id)
             self._history.add(store.log.read(run.id, self._history.seq))

@@ -7,6 +7,7 @@ mistake comes from the evaluation on the validation images, which is computed wi
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from cnn_core.config.suggestions import MAX_EPOCHS, epochs_after
 from cnn_core.errors import StudioError
 from cnn_core.home import saved_epochs
 from cnn_core.runs.final_accuracy import known_test_accuracy, reveal_test_accuracy
@@ -14,6 +15,7 @@ from cnn_core.runs.finding import Finding
 from cnn_core.runs.run import Run
 from cnn_core.text import counted, format_percent
 from pages.shared.links import page_file
+from pages.shared.refusal import NOTHING_STARTED
 from pages.shared.run_models import evaluate_with_progress
 from pages.shared.server import get_store
 from pages.shared.start_run import start_branch
@@ -33,7 +35,7 @@ NO_MISTAKE = "None of {images} is misclassified."
 TRY_IT = "Draw an image or upload one of your own, and see the prediction."
 SEE_MISTAKES = "See the validation images that the model classifies wrongly."
 TRAIN_MORE = "Continue from epoch {epoch} as a new run. This run stays as it is."
-MORE_EPOCHS = 10  # that the field proposes, at most as many as the run had
+WRONG_MORE_EPOCHS = "“More epochs” must be a number from 1 to {most:,}, but “{given:,}” was given."
 
 
 def show_result(run: Run, proposal: Finding | None) -> DeltaGenerator:
@@ -121,11 +123,15 @@ def _offer_more_epochs(run: Run) -> None:
     epochs = saved_epochs(get_store().home.run_folder(run.id))
     if not epochs:
         return
-    last = epochs[-1]
+    last, most = epochs[-1], MAX_EPOCHS - epochs[-1]
+    if not most:
+        return
     st.write(TRAIN_MORE.format(epoch=last))
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        more = st.number_input(
-            "More epochs", value=min(MORE_EPOCHS, max(1, last)), min_value=1, step=1, width=140, key=f"more-epochs-{run.id}"
-        )
-        if st.button("Train more", key=f"train-more-{run.id}", icon=":material/forward:"):
-            start_branch(run.id, last, {"epochs": last + int(more)})
+        # Without limits of its own: a browser would turn the field red and silently keep the number before.
+        more = st.number_input("More epochs", value=epochs_after(last) - last, step=1, width=140, key=f"more-epochs-{run.id}")
+        is_pressed = st.button("Train more", key=f"train-more-{run.id}", icon=":material/forward:")
+    if is_pressed and 1 <= more <= most:
+        start_branch(run.id, last, {"epochs": last + more})
+    elif is_pressed:
+        st.error(f"{NOTHING_STARTED} {WRONG_MORE_EPOCHS.format(most=most, given=more)}", icon=":material/error:")

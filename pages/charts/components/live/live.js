@@ -9,7 +9,7 @@ import { StepMean, append } from "../shared/curves.js";
 import { listStep, make } from "../shared/dom.js";
 import { epochAxis, toEpochs } from "../shared/epochs.js";
 import { EventStream } from "../shared/event_stream.js";
-import { formatCount, formatDuration, formatPercent } from "../shared/format.js";
+import { formatCount, formatDuration, formatLoss, formatPercent } from "../shared/format.js";
 import { CONFIG, ChartView, appRoot, curveLayout, fractionAxis, hideTicksIfEmpty } from "../shared/plotly.js";
 import { publish } from "../shared/run_feed.js";
 import { StatusWatch } from "./status_watch.js";
@@ -18,6 +18,7 @@ import { StatusWatch } from "./status_watch.js";
 const SHORTEST_PAUSE = 150, LONGEST_PAUSE = 1000, PAUSE_FACTOR = 5;
 const MOST_MARKERS = 100; // epochs up to which each has a marker; with more, the markers took most of the drawing's time
 const TRAINING = 1, VALIDATION = 2, BEST = 3; // the traces with a point for each epoch
+const BELOW_MARKS = 0.92; // of the height are the curves'; the labels of the marks are above them
 const ACTIVE = ["queued", "running", "paused"];
 const BEFORE = "The curves begin with the first training step.", NEVER = "This run has no curves. It ended before its first training step.";
 
@@ -175,10 +176,10 @@ class LivePanel extends ChartView {
 
   // The values of the charts by epoch.
   columns() {
-    const { epochs } = this.history ?? { epochs: [] }, loss = (value) => value.toFixed(3), percent = (value) => formatPercent(value);
+    const { epochs } = this.history ?? { epochs: [] }, percent = (value) => formatPercent(value);
     const column = (title, name, text) => [title, epochs.map((epoch) => text(epoch[name]))];
     return [
-      column("Epoch", "epoch", String), column("Training loss", "train_loss", loss), column("Validation loss", "val_loss", loss),
+      column("Epoch", "epoch", String), column("Training loss", "train_loss", formatLoss), column("Validation loss", "val_loss", formatLoss),
       column("Training accuracy", "train_accuracy", percent), column("Validation accuracy", "val_accuracy", percent),
     ];
   }
@@ -190,7 +191,7 @@ class LivePanel extends ChartView {
     if (!epochs.length) return chart.removeAttribute("tabindex");
     chart.tabIndex = 0;
     const epoch = epochs[Math.min(this.chosen ?? Infinity, epochs.length - 1)];
-    const text = (value) => (name === "accuracy" ? formatPercent(value) : value.toFixed(3));
+    const text = (value) => (name === "accuracy" ? formatPercent(value) : formatLoss(value));
     const values = `training ${text(epoch[`train_${name}`])}, validation ${text(epoch[`val_${name}`])}`;
     chart.ariaValueMin = epochs[0].epoch;
     chart.ariaValueMax = epochs.at(-1).epoch;
@@ -228,38 +229,39 @@ class LivePanel extends ChartView {
     bar.firstElementChild.style.width = `${100 * fraction}%`;
   }
 
-  // A dotted line at each step where settings were changed, and at the one from which the run was branched; the label at its top names them when the
-  // pointer rests on it.
-  marks({ changes, branch, stepsPerEpoch }, theme) {
+  // A dotted line at each step where settings were changed, and at the one from which the run was branched; the label above the curves names them when
+  // the pointer rests on it.
+  marks({ changes, branch, stepsPerEpoch, epochsTotal }, theme) {
     const marks = [...changes.map((change) => ({ ...change, label: "changed" })), ...(branch ? [{ ...branch, label: "branch" }] : [])].map((mark) => ({ ...mark, x: mark.step / stepsPerEpoch }));
     return {
       shapes: marks.map(({ x }) => ({ type: "line", x0: x, x1: x, yref: "paper", y0: 0, y1: 1, line: { dash: "dot", width: 1.5, color: theme.text } })),
-      annotations: marks.map(({ x, text, label }) => ({ x, y: 1, yref: "paper", yanchor: "top", xanchor: "left", text: label, hovertext: text, captureevents: true, showarrow: false, font: { size: 11, color: theme.text } })),
+      annotations: marks.map(({ x, text, label }) => ({ x, y: 1, yref: "paper", yanchor: "top", xanchor: x > 0.8 * epochsTotal ? "right" : "left", text: label, hovertext: text, captureevents: true, showarrow: false, font: { size: 11, color: theme.text } })),
     };
   }
 
   drawCurves(Plotly, chart, theme) {
-    const name = chart.dataset.chart, isAccuracy = name === "accuracy", format = isAccuracy ? ".1%" : ".3f";
+    const name = chart.dataset.chart, isAccuracy = name === "accuracy", format = isAccuracy ? ".1%" : ".4~g";
     const { steps, smoothed, epochs, best } = this.history, bests = best ? [best] : [];
     const line = (label, colour, { x, y }, more) => ({ name: label, x: [...x], y: [...y], type: "scatter", mode: "lines", line: { color: colour, width: 1 }, ...more });
     const byStep = (label, curve, more) => line(label, theme.training, { x: toEpochs(curve.x, this.history), y: curve.y }, { customdata: [...curve.x], hovertemplate: `epoch %{x:.2f} (step %{customdata}): %{y:${format}}`, ...more });
     const byEpoch = (label, colour, split) => line(label, colour, { x: epochs.map((e) => e.epoch), y: epochs.map((e) => e[`${split}_${name}`]) }, {
-      mode: epochs.length > MOST_MARKERS ? "lines" : "lines+markers", line: { color: colour, width: 2 }, hovertemplate: `epoch %{x}: %{y:${format}}`,
+      mode: epochs.length > MOST_MARKERS ? "lines" : "lines+markers", line: { color: colour, width: 2 }, cliponaxis: false, hovertemplate: `epoch %{x}: %{y:${format}}`,
     });
     const traces = [
       byStep("step", steps[name], { opacity: 0.35 }),
       byEpoch("training", theme.training, "train"),
       byEpoch("validation", theme.validation, "val"),
       {
-        name: "best", x: bests.map((e) => e.epoch), y: bests.map((e) => e[`val_${name}`]), type: "scatter", mode: "markers",
+        name: "best", x: bests.map((e) => e.epoch), y: bests.map((e) => e[`val_${name}`]), type: "scatter", mode: "markers", cliponaxis: false, // whole at 0 and 100%
         marker: { symbol: "star", size: 14, color: theme.best, line: { width: 1, color: theme.text } }, hovertemplate: `best, epoch %{x}: %{y:${format}}`,
       },
       byStep("smoothed", smoothed[name], { line: { color: theme.training, width: 1.5, dash: "dot" } }),
     ];
-    const layout = { ...curveLayout(theme, "epoch", isAccuracy ? ".0%" : undefined), ...this.marks(this.history, theme), uirevision: this.run };
+    const layout = { ...curveLayout(theme, "epoch", isAccuracy ? ".3~%" : undefined), ...this.marks(this.history, theme), uirevision: this.run };
     layout.xaxis = epochAxis(layout.xaxis, this.history);
     if (isAccuracy) layout.yaxis = fractionAxis(layout.yaxis);
     layout.legend.font = { size: 11 }; // five names in one row, or in two on a phone
+    if (layout.annotations.length) layout.yaxis.domain = [0, BELOW_MARKS];
     hideTicksIfEmpty(layout, traces);
     const isNew = !chart.data, drawn = Plotly.react(chart, traces, layout, CONFIG);
     if (isNew) chart.on("plotly_click", ({ points: [point] }) => [TRAINING, VALIDATION, BEST].includes(point.curveNumber) && this.send("epoch", point.x));

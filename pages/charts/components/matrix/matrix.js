@@ -6,6 +6,8 @@ import { arrowStep, make, moveTabStop } from "../shared/dom.js";
 import { formatCount, formatImages, formatPercent, sum } from "../shared/format.js";
 import { Scroller } from "../shared/scrolling.js";
 
+const SHORT = 3; // characters of a class name that stands upright above its column
+
 // Return a fraction as a percentage short enough for a cell.
 function cellPercent(fraction) {
   return fraction === 0 ? "0" : fraction < 0.0005 ? "<0.1%" : `${(100 * fraction).toFixed(fraction < 0.0995 ? 1 : 0)}%`;
@@ -33,6 +35,7 @@ class Matrix {
   draw({ classes, labels, counts, isSingle, measure }) {
     const table = make("table", undefined, { "aria-label": "Images by true class (rows) and predicted class (columns)" });
     const head = table.createTHead().insertRow(), body = table.createTBody(), foot = table.createTFoot().insertRow();
+    table.classList.toggle("matrix-short", labels.every((label) => label.length <= SHORT));
     const total = (numbers) => make("td", formatCount(sum(numbers)), { class: "matrix-sum" });
     head.append(make("th", "true ↓ predicted →", { scope: "col" }));
     [...classes, "images"].forEach((name, column) => {

@@ -142,7 +142,7 @@ class Overlay extends ChartView {
 
   draw(Plotly, theme) {
     const { measures, axis } = this.data, isAccuracy = measures[0].endsWith("accuracy");
-    const traces = this.traces(theme, isAccuracy ? ".2%" : ".4f"), layout = curveLayout(theme, axis, isAccuracy ? ".0%" : undefined);
+    const traces = this.traces(theme, isAccuracy ? ".2%" : ".4f"), layout = curveLayout(theme, axis, isAccuracy ? ".3~%" : undefined);
     layout.yaxis = { ...layout.yaxis, rangemode: "normal", title: { text: measures.length > 1 ? measures[0].split(" ").at(-1) : measures[0] } };
     if (isAccuracy && traces.every(({ y }) => y.length < 2)) layout.yaxis = fractionAxis(layout.yaxis);
     if (measures.length > 1) layout.yaxis.range = lateRange(traces); // the steep beginning would hide the distance between the two curves

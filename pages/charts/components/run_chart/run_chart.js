@@ -127,7 +127,7 @@ class RunChart extends ChartView {
       name: escapeHtml(name), x: epochs.map((e) => e.epoch), y: epochs.map((e) => e.class_accuracy[at]), type: "scatter", mode: epochs.length > MOST_MARKERS ? "lines" : "lines+markers",
       line: { color: theme.categorical[at % theme.categorical.length], width: 1.5 }, marker: { size: 4 }, hovertemplate: `epoch %{x}: %{y:.1%}<extra>${escapeHtml(name)}</extra>`,
     }));
-    const layout = this.layout(theme, "validation accuracy", ".0%");
+    const layout = this.layout(theme, "validation accuracy", ".3~%");
     return Plotly.react(this.chart, traces, layout, CONFIG);
   }
 }

@@ -8,6 +8,13 @@ export function formatPercent(fraction, decimals = 1) {
   return `${(100 * fraction).toFixed(decimals)}%`;
 }
 
+// Return a loss with three decimals, a huge one with a power of ten: "2.0 × 10¹⁶".
+export function formatLoss(loss) {
+  if (!(loss >= 1e6 && loss < Infinity)) return loss.toFixed(3);
+  const [factor, exponent] = loss.toExponential(1).split("e+");
+  return `${factor} × 10${exponent.replace(/\d/g, (digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit])}`;
+}
+
 export function formatImages(count) {
   return `${formatCount(count)} ${count === 1 ? "image" : "images"}`;
 }

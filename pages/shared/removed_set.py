@@ -1,0 +1,43 @@
+"""A data set in the bin: wherever a page needs its images, a button restores it."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from cnn_core.data.set_bin import removed_sets, restore_set
+from cnn_core.errors import RemovedSetError, StudioError
+from pages.shared.people import may_change, show_owner
+from pages.shared.server import get_store
+from pages.shared.text import plain
+
+RESTORE = "Restore data set"
+NOT_RESTORED = "removed-set-error"  # in the session: why the data set could not be restored
+
+
+def show_data_error(error: StudioError) -> None:
+    """Show an error; of a data set in the bin, also a button that restores it."""
+    st.error(plain(error), icon=":material/error:")
+    if isinstance(error, RemovedSetError):
+        offer_restore(error.name)
+
+
+def offer_restore(name: str, then: Callable[[], None] = lambda: None) -> None:
+    """Show a button that restores the data set, last removed, and calls `then`; where another person removed it, whose it is."""
+    if problem := st.session_state.pop(NOT_RESTORED, None):
+        st.error(plain(problem), icon=":material/error:")
+    removed = next((one for one in removed_sets(get_store().home) if one.name == name), None)
+    if removed is None:
+        return
+    if may_change(removed.owner):
+        st.button(RESTORE, key=f"restore-set-{name}", icon=":material/undo:", on_click=_restore, args=(name, then))
+    else:
+        show_owner(removed.owner)
+
+
+def _restore(name: str, then: Callable[[], None]) -> None:
+    try:
+        restore_set(name, get_store().home)
+    except StudioError as error:
+        st.session_state[NOT_RESTORED] = str(error)
+    else:
+        then()
