@@ -128,7 +128,8 @@ FAMILIES = {
                 "train": "head",
                 "head_epochs": 3,
                 "fine_tuning_rate": 0.1,
-                "optimizer": "adamw",
+                "optimizer": "sgd",  # on ten images a head trained with Adam was 1 to 2 points less accurate
+                "learning_rate": 0.005,
                 "batch_size": 32,
             },
             depthwise=True,
