@@ -84,7 +84,12 @@ def environment(home: Path) -> dict[str, str]:
 
 def train_model(home: Path, data: str, *options: str) -> dict[str, Any]:
     """Train a run with `python -m cnn_core train` and return its JSON result; end this process when the training fails."""
-    command = [sys.executable, "-m", "cnn_core", "train", "--data", data, *options, "--json"]
+    return run_command(home, "train", "--data", data, *options)
+
+
+def run_command(home: Path, *arguments: str) -> dict[str, Any]:
+    """Run `python -m cnn_core` with `arguments` and return its JSON result; end this process when it fails."""
+    command = [sys.executable, "-m", "cnn_core", *arguments, "--json"]
     process = subprocess.run(command, cwd=ROOT, env=environment(home), capture_output=True, text=True)
     if process.returncode:
         sys.exit(process.stderr)

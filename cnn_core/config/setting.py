@@ -25,7 +25,17 @@ class Above:
         return value is None or value > self.limit  # None: a number that is still to be typed
 
 
-Conditions = dict[str, tuple[Any, ...] | Above]
+@dataclass(frozen=True)
+class Not:
+    """All values but `value`, as the condition of a setting."""
+
+    value: Any
+
+    def __contains__(self, value: Any) -> bool:
+        return bool(value != self.value)
+
+
+Conditions = dict[str, tuple[Any, ...] | Above | Not]
 WHOLE_NUMBER, NUMBER, ON_OR_OFF = "a whole number", "a number", "on or off"
 KNOTS_EXAMPLE, MILESTONES_EXAMPLE = "0:0.1, 0.3:1, 1:0", "0.5, 0.75"
 TOO_LONG = "a number with thousands of digits"  # in place of its digits

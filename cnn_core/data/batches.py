@@ -8,11 +8,11 @@ benchmarks/). The state within an epoch can be saved, and training resumed at th
 
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from typing import Any
 
 import torch
 from torch.utils.dlpack import from_dlpack
 
+from cnn_core.data.epoch_order import EpochOrder
 from cnn_core.data.mixing import Mix
 from cnn_core.data.random_draws import Augmentation, RandomDraws
 from cnn_core.data.source import ImageSet
@@ -21,7 +21,7 @@ from cnn_core.data.streaming import fits_on_device, prefetch
 SAMPLE_BATCH = 32  # images of a sample's batch at least
 
 
-class Batches:
+class Batches(EpochOrder):
     """An ImageSet on a device, iterated in batches; `shuffle` draws a new order for every epoch. The last batch may be smaller.
 
     `resident`: True holds all images on the device (on the CPU the array or file itself, not a copy), False reads them batch by batch, None
@@ -43,12 +43,9 @@ class Batches:
         seed: int = 0,
         resident: bool | None = None,
     ) -> None:
-        self.labels = from_dlpack(images.labels).to(device)
-        self.batch_size = batch_size
+        super().__init__(from_dlpack(images.labels).to(device), batch_size=batch_size, shuffle=shuffle, seed=seed)
         self.augmentations = augmentations
         self.mix = mix
-        self.shuffle = shuffle
-        self._device = device
         # from_dlpack, unlike from_numpy, accepts a read-only file without a copy or a warning; this class does not write to it.
         is_resident = fits_on_device(images, device) if resident is None else resident
         pool, rows = images.pool, images.rows
@@ -57,31 +54,17 @@ class Batches:
         self._pool = from_dlpack(pool).to(device) if is_resident else pool  # (M, H, W, C) uint8
         self._rows = None if rows is None else torch.from_numpy(rows)  # (N,) int64: where the images are in the pool
         self._normalise = Normalise(mean, std, device)
-        self._generator = torch.Generator(device).manual_seed(seed)
-        self._order = torch.empty(0, dtype=torch.int64)  # of the current epoch, on the CPU
-        self._position, self._epochs, self._is_resuming = 0, 0, False  # batches of this epoch, epochs begun
-
-    def __len__(self) -> int:
-        """Return the number of batches in one epoch."""
-        return len(self._cut(torch.empty(len(self.labels), device="meta")))
-
-    @property
-    def order(self) -> torch.Tensor:
-        """The order of the images in the current or last epoch: (N,) int64 on the CPU."""
-        return self._order
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        if not self._is_resuming:
-            self._start_epoch()
-        self._is_resuming = False
-        order = self._cut(self._order.to(self._device))[self._position :]
+        self._start_or_resume_epoch()
+        order = self._rest(self._order.to(self._device))
         pool_rows = self._order if self._rows is None else self._rows[self._order]
         if isinstance(self._pool, torch.Tensor):
             batches: Generator[torch.Tensor, None, None] = (
-                self._pool.index_select(0, rows) for rows in self._cut(pool_rows.to(self._device))[self._position :]
+                self._pool.index_select(0, rows) for rows in self._rest(pool_rows.to(self._device))
             )
         else:
-            batches = prefetch(self._pool, self._cut(pool_rows)[self._position :], self._device)
+            batches = prefetch(self._pool, self._rest(pool_rows), self._device)
         with closing(batches):  # ends the reading thread when the consumer stops early
             for chosen, images in zip(order, batches, strict=True):
                 draws = RandomDraws(chosen, self._epochs - 1, self._generator)
@@ -105,44 +88,6 @@ class Batches:
             pool = self._pool
             images = pool[rows.to(pool.device)] if isinstance(pool, torch.Tensor) else torch.from_numpy(pool[rows.numpy()])
             yield self._normalise(images.to(self._device).permute(0, 3, 1, 2)), self.labels[part.to(self._device)]
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return order, position and random state, as tensors on the CPU and integers.
-
-        A batch counts once it is yielded: a state saved while the model trains on batch k continues with batch k + 1.
-        """
-        return {  # keys keep the names of earlier versions
-            "order": self._order,
-            "given": self._position,
-            "passes": self._epochs,
-            "generator": self._generator.get_state(),
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue where `state` was saved: with the rest of its epoch, or after its last batch with a new one."""
-        order = state["order"].cpu()
-        assert len(order) in (0, len(self.labels)), "a state belongs to the images that it was saved with"
-        self._order, self._position, self._epochs = order, state["given"], state["passes"]
-        self._generator.set_state(state["generator"].cpu())
-        self._is_resuming = len(order) > 0 and self._position < len(self)
-
-    def _cut(self, order: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Cut an epoch into batches. A single image left over joins the last batch: batch normalisation of one image is undefined."""
-        batches: tuple[torch.Tensor, ...] = torch.split(order, self.batch_size)
-        if self.batch_size > 1 and len(batches) > 1 and len(batches[-1]) == 1:
-            batches = (*batches[:-2], order[-self.batch_size - 1 :])
-        return batches
-
-    def _start_epoch(self) -> None:
-        count = len(self.labels)
-        if self.shuffle:
-            self._order = torch.randperm(
-                count, generator=self._generator, device=self._device
-            ).cpu()  # the one synchronisation of an epoch
-        else:
-            self._order = torch.arange(count)
-        self._position = 0
-        self._epochs += 1
 
 
 class Normalise:

@@ -114,6 +114,8 @@ class _Tracer(TorchFunctionMode):
         def step(kind: str, word: str, operation: Operation) -> TraceStep:
             return TraceStep(name, kind, word, sources, output, operation)
 
+        if function == "pad":  # also within a convolution that pads by itself
+            return step("rearrangement", LABELS[function], Rearrangement())
         if isinstance(module, nn.Conv2d):
             return step("convolution", "convolution", _convolution(module, output))
         if isinstance(module, nn.Linear):

@@ -17,6 +17,8 @@ from cnn_core.export.templating import Code, pyrepr, render_code
 from cnn_core.export.training_code import training_code
 from cnn_core.models.registry import find_family
 from cnn_core.models.saving import ModelCard
+from cnn_core.text import counted
+from cnn_core.training.stages import plan_stages
 
 UNLISTED = ("data", "weights")  # settings that are not listed in the comment at the beginning
 ORIGIN = "Generated from run {run} of CNN Studio."
@@ -112,7 +114,12 @@ def _differences(config: TrainConfig) -> list[str]:
             "Images that were skipped, excluded or relabelled in CNN Studio are used here as they are in the folder. Without a test folder, the test "
             "set is a fifth of the images. A damaged image stops the script."
         )
+    stages = plan_stages(config)
     conditional = {
+        f"All layers learn from the first epoch; in CNN Studio, only the head learns in the first {counted(stages[0].epochs, 'epoch')}.": len(
+            stages
+        )
+        > 1,
         "Mixup and CutMix draw one coefficient for a batch, not one for each image.": bool(config.mixup or config.cutmix),
         "Precision “auto” is bfloat16 on a CUDA GPU and float32 elsewhere; CNN Studio uses bfloat16 on some CPUs too.": config.precision
         == "auto",

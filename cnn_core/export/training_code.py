@@ -24,6 +24,7 @@ from cnn_core.training.augmentation import make_augmentations
 from cnn_core.training.optimizer import OPTIMIZERS, optimizer_settings
 from cnn_core.training.recipe import PREPARATION_IMAGES
 from cnn_core.training.schedule import ProgressiveResizing, Schedule, WarmUp, make_resizing, make_schedule
+from cnn_core.training.stages import HEAD, plan_stages, stage_learning_rate
 
 DTYPES = {"auto": "torch.bfloat16", "bfloat16": "torch.bfloat16", "float16": "torch.float16", "float32": ""}
 ALWAYS = ("validation_share", "seed", "epochs", "batch_size", "label_smoothing")  # constants of every script
@@ -31,8 +32,11 @@ IF_ON = ("warmup", "clip_norm", "ema", "patience")  # constants of scripts that 
 
 
 def training_code(config: TrainConfig, card: ModelCard) -> dict[str, Any]:
-    """Return all values of the templates that depend on the run."""
+    """Return all values of the templates that depend on the run. The script trains as the run's last stage does."""
+    trained = plan_stages(config)[-1].trained
+    config = config.model_copy(update={"learning_rate": stage_learning_rate(config, trained)})
     return {
+        "head": Code(find_family(config.model).head if trained == HEAD else ""),
         "constants": _constants(config, card),
         "split_code": source_of(target_of(stratified_split)),
         "image_code": source_of(

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 import torch
 from torch import nn
 
-from cnn_core.data.batches import Batches
+from cnn_core.data.epoch_order import EpochOrder
 from cnn_core.device import Arithmetic
 from cnn_core.events import Progress
 
@@ -15,7 +15,7 @@ REPORT_SECONDS = 0.25
 
 
 def compute_logits(
-    model: nn.Module, batches: Batches, stage: str, arithmetic: Arithmetic | None = None
+    model: nn.Module, batches: EpochOrder, stage: str, arithmetic: Arithmetic | None = None
 ) -> Generator[Progress, None, torch.Tensor]:
     """Compute logits (N, classes) float32 on the batches' device, in their order. Yields Progress(stage, batches done, all).
 

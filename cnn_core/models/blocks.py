@@ -19,6 +19,7 @@ BLOCKS = {  # what the residual blocks of our families are called
     "Block": "residual block",
     "Residual": "residual block",
     "InvertedResidual": "inverted residual block",
+    "DepthwiseSeparableConv": "depthwise separable block",
     "MBConv": "inverted residual block",
     "CNBlock": "ConvNeXt block",
 }
@@ -75,7 +76,10 @@ def trace_blocks(model: nn.Module, images: torch.Tensor) -> tuple[NetworkBlock, 
 def _units(module: nn.Module) -> Iterator[nn.Module]:
     """Yield the layers and residual blocks of a model, without what is inside of them."""
     for child in module.children():
-        if isinstance(child, CONTAINERS) or (list(child.children()) and type(child).__name__ not in BLOCKS):
+        is_whole = type(child).__name__ in BLOCKS or isinstance(
+            child, nn.BatchNorm2d
+        )  # timm's batch norms contain their activation
+        if isinstance(child, CONTAINERS) or (list(child.children()) and not is_whole):
             yield from _units(child)
         else:
             yield child

@@ -1,6 +1,6 @@
-"""Starting weights: a network's weights from torchvision's download or from a file, as far as they fit.
+"""Starting weights: a network's weights from an installed package, torchvision's download or a file, as far as they fit.
 
-In: a network, and a file of weights or a name of torchvision's. Out: the network with these weights. Downloads stay in torch's cache.
+In: a network, and a file of weights or the name of published ones. Out: the network with these weights. Downloads stay in torch's cache.
 """
 
 import pickle
@@ -13,7 +13,7 @@ from torch import nn
 from torchvision import models
 
 from cnn_core.errors import SettingError
-from cnn_core.models.torchvision_nets import STEM
+from cnn_core.models.embedded import EMBEDDED, read_embedded_weights
 
 StateDict = dict[str, torch.Tensor]
 NONE_FIT = "No weights in “{weights}” fit this network. Choose a file of the same kind of network, or start from scratch."
@@ -26,11 +26,16 @@ NO_SAFETENSORS = "Files of type safetensors need a package that is not installed
 
 
 def load_starting_weights(model: nn.Module, weights: str, published: str) -> nn.Module:
-    """Copy into `model` the weights called `published` by torchvision (`weights` is "pretrained"), or those of the file `weights`.
+    """Copy into `model` the weights called `published` (`weights` is "pretrained"; see `Family`), or those of the file `weights`.
 
     All that fits by name and shape is copied, except the last layer. Raises SettingError, with the remedy, if nothing fits.
     """
-    state = download(published) if weights == "pretrained" else read_weights(Path(weights).expanduser())
+    if weights != "pretrained":
+        state = read_weights(Path(weights).expanduser())
+    elif published == EMBEDDED:
+        state = read_embedded_weights(model.state_dict())
+    else:
+        state = download(published)
     if not copy_fitting(model, state):
         raise SettingError(
             NONE_FIT.format(weights=weights),
@@ -89,9 +94,10 @@ def copy_fitting(model: nn.Module, state: StateDict) -> int:
     The first layer's kernels for three colours are summed for grey images, which have the same value in all three.
     """
     own: dict[str, Any] = dict(model.state_dict())
-    stem = state.get(f"{STEM}.weight")
-    if stem is not None and stem.ndim == 4 and stem.shape[1] == 3 and own[f"{STEM}.weight"].shape[1] == 1:
-        state = {**state, f"{STEM}.weight": stem.sum(1, keepdim=True)}
+    first = f"{next(name for name, layer in model.named_modules() if isinstance(layer, nn.Conv2d))}.weight"
+    stem = state.get(first)
+    if stem is not None and stem.ndim == 4 and stem.shape[1] == 3 and own[first].shape[1] == 1:
+        state = {**state, first: stem.sum(1, keepdim=True)}
     head = [name for name, layer in model.named_modules() if isinstance(layer, nn.Linear)][-1]
     fitting = {
         name: value

@@ -9,10 +9,11 @@ from typing import Any
 
 from cnn_core.config.schema import TrainConfig
 from cnn_core.config.suggestions import divergence_remedy
+from cnn_core.data.batches import Batches
 from cnn_core.data.source import DataInfo
 from cnn_core.training.augmentation import make_augmentations, make_mixing
 from cnn_core.training.loop import Trainer
-from cnn_core.training.schedule import make_resizing, make_schedule
+from cnn_core.training.schedule import make_resizing
 
 
 @dataclass
@@ -39,12 +40,13 @@ class TrainingControls:
 
 def apply_settings(trainer: Trainer, config: TrainConfig, info: DataInfo, mean: tuple[float, ...]) -> None:
     """Change the settings of `trainer` to those of `config`, from the next step on. mean: of the training images' channels, 0..1."""
-    steps_per_epoch, state = len(trainer.batches), trainer.schedule.state
+    steps_per_epoch = len(trainer.batches)
     trainer.epochs = config.epochs
-    trainer.schedule = make_schedule(config, steps_per_epoch)
-    trainer.schedule.load_state(state)
+    trainer.replan(config)
     trainer.resizing = make_resizing(config, steps_per_epoch, info.image_size)
-    trainer.batches.augmentations = make_augmentations(config, info.image_size, mean)
-    trainer.batches.mix = make_mixing(config, len(info.classes))
-    trainer.optimizer.set_weight_decay(config.weight_decay)
+    for stage in trainer.stages:
+        stage.optimizer.set_weight_decay(config.weight_decay)
+        if isinstance(stage.batches, Batches):
+            stage.batches.augmentations = make_augmentations(config, info.image_size, mean)
+            stage.batches.mix = make_mixing(config, len(info.classes))
     trainer.meter.remedy = divergence_remedy(config)

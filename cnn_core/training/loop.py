@@ -8,14 +8,16 @@ Progress during a long validation. Between events the model can be read (at an E
 import copy
 import math
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from cnn_core.config.schema import TrainConfig
 from cnn_core.data.batches import Batches
+from cnn_core.data.epoch_order import EpochOrder
 from cnn_core.device import Arithmetic
 from cnn_core.errors import DivergedError
 from cnn_core.events import Epoch, Note, Progress, Steps
@@ -25,9 +27,11 @@ from cnn_core.text import counted
 from cnn_core.training.batch_norm import statistics_of, with_settled_statistics
 from cnn_core.training.compilation import Forward
 from cnn_core.training.correctness import CorrectnessTracker
+from cnn_core.training.features import FeatureBatches
 from cnn_core.training.meter import Meter
 from cnn_core.training.optimizer import Optimizers
 from cnn_core.training.schedule import ProgressiveResizing, WarmUp
+from cnn_core.training.stages import ALL, Stage, StagePlan, plan_stages, stage_schedule
 
 Report = Steps | Epoch | Progress | Note
 STOPPED_EARLY = "Stopped early after epoch {epoch}: the validation accuracy has not improved for {epochs}."
@@ -41,12 +45,13 @@ class Trainer:
     label_smoothing: 0..1 (Szegedy et al., 2016). clip_norm: largest gradient norm, 0 for no clipping (Pascanu et al., 2013). ema: decay
     per step of the averaged weights, 0 for no averaging (Polyak and Juditsky, 1992). patience: epochs without a better validation
     accuracy after which training ends, 0 for never. resizing: the side of the training images by step. seed: of the random
-    numbers of each step, as dropout draws them. forward: a compiled version of the model, None for the model itself.
+    numbers of each step, as dropout draws them. forward: a compiled version of the model, None for the model itself. stages: where only some
+    layers learn in some epochs; `batches`, `validation`, `optimizer` and `schedule` are then those of the current stage, first of the first.
     """
 
     model: nn.Module
-    batches: Batches
-    validation: Batches
+    batches: EpochOrder
+    validation: EpochOrder
     optimizer: Optimizers
     schedule: WarmUp
     arithmetic: Arithmetic
@@ -58,6 +63,7 @@ class Trainer:
     resizing: ProgressiveResizing | None = None
     seed: int = 0
     forward: Forward | None = None
+    stages: tuple[Stage, ...] = ()
     starts_untrained: bool = True  # False: the batch norms start with the statistics of pretrained weights
     meter: Meter = field(default_factory=Meter)
     correctness: CorrectnessTracker = field(default_factory=CorrectnessTracker)
@@ -66,6 +72,9 @@ class Trainer:
     waited: int = 0  # epochs since the best one
 
     def __post_init__(self) -> None:
+        whole = StagePlan(ALL, 0, self.epochs)
+        self.stages = self.stages or (Stage(whole, self.batches, self.validation, self.optimizer, self.schedule),)
+        self.stage = self.stages[0]
         self._scaler = self.arithmetic.scaler()
         self._norm: torch.Tensor | None = None  # of the last step's gradient, where clipping has computed it
         self._average: AveragedModel | None = None
@@ -86,17 +95,40 @@ class Trainer:
     def settle(self) -> None:
         """Estimate the statistics of batch norms that have not settled, for validation and saving (see `batch_norm`)."""
         model, steps = self._averaged_model, self.meter.step
-        if self.starts_untrained:
+        if self.starts_untrained and isinstance(self.batches, Batches):
             self._settled = with_settled_statistics(model, steps, self.batches, self.arithmetic, decay=self.ema)
 
     def __iter__(self) -> Iterator[Report]:
         """Train to the end. Raises DivergedError when the loss is no longer finite."""
         while self.epochs_done < self.epochs and not self._is_out_of_patience:
+            yield from self._enter_stage()
             yield from self._train_epoch(self.epochs_done + 1)
             epoch = yield from self._validate_epoch(self.epochs_done + 1)
             yield epoch
         if self.epochs_done < self.epochs:
             yield Note(STOPPED_EARLY.format(epoch=self.epochs_done, epochs=counted(self.patience, "epoch")))
+
+    def _enter_stage(self) -> Iterator[Report]:
+        """Enter the stage of the next epoch, and compute the features that it reads."""
+        self._use(next(stage for stage in reversed(self.stages) if stage.plan.before <= self.epochs_done))
+        yield from self.stage.prepare()
+
+    def _use(self, stage: Stage) -> None:
+        self.stage, self.batches, self.validation = stage, stage.batches, stage.validation
+        self.optimizer, self.schedule = stage.optimizer, stage.schedule
+        if stage.learning:
+            stage.begin(self.model)
+
+    def replan(self, config: TrainConfig) -> None:
+        """Continue with the lengths and learning rates that the stages of `config` have."""
+        current, state = self.stages.index(self.stage), self.schedule.state
+        plans = plan_stages(config)
+        self.stages = tuple(
+            replace(stage, plan=plan, schedule=stage_schedule(config, plan, len(self.batches)))
+            for stage, plan in zip(self.stages, plans, strict=True)
+        )
+        self._use(self.stages[current])
+        self.schedule.load_state(state)
 
     @property
     def _is_out_of_patience(self) -> bool:
@@ -112,11 +144,11 @@ class Trainer:
         else:
             self.meter.start_epoch()
             self.correctness.begin_epoch()
-        self.model.train()
+        self.stage.set_training_mode(self.model)
         self._settled = None
-        learning_rate = 0.0
+        learning_rate, first = 0.0, self.stage.plan.before * len(self.batches)
         for images, targets in self.batches:
-            learning_rate = self.schedule(self.meter.step)
+            learning_rate = self.schedule(self.meter.step - first)
             self.optimizer.set_learning_rate(learning_rate)
             self.take_step(images, targets)
             if self.meter.should_report():
@@ -141,7 +173,7 @@ class Trainer:
         if self.resizing and (side := self.resizing(self.meter.step)) < images.shape[-1]:
             images = nn.functional.interpolate(images, size=(side, side), mode="bilinear")
         with self.arithmetic.autocast():
-            logits = (self.forward or self.model)(images)
+            logits = self._forward(images)
             loss = nn.functional.cross_entropy(logits.float(), targets, label_smoothing=self.label_smoothing)
         self.optimizer.zero_grad()
         self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]  # torch leaves it without annotations
@@ -161,10 +193,17 @@ class Trainer:
         self.meter.record(loss.detach(), is_correct.float().mean(), len(labels))
         return loss.detach()
 
+    def _forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the logits of what the batches contain: images, or features for the part that learns."""
+        part: Forward = self.model.get_submodule(self.stage.part) if self.stage.part else self.forward or self.model
+        return part(images)
+
     def _validate_epoch(self, epoch: int) -> Generator[Progress, None, Epoch]:
         self.settle()
-        with ActivationMonitor(self.validated_model) as activations:
-            logits = yield from compute_logits(self.validated_model, self.validation, "Validating", self.arithmetic)
+        has_features = isinstance(self.validation, FeatureBatches)
+        validated = self.validated_model.get_submodule(self.stage.part if has_features else "")
+        with ActivationMonitor(validated) as activations:
+            logits = yield from compute_logits(validated, self.validation, "Validating", self.arithmetic)
         val_loss, val_accuracy = loss_and_accuracy(logits, self.validation.labels)
         if not math.isfinite(val_loss):
             raise DivergedError(VALIDATION_DIVERGED.format(loss=val_loss, remedy=self.meter.remedy))
@@ -197,6 +236,7 @@ class Trainer:
             "model": self.model.state_dict(),
             "average": self._average.state_dict() if self._average else None,
             "statistics": statistics_of(self._settled) if self._settled else None,
+            "stage": self.stages.index(self.stage),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state,
             "scaler": self._scaler.state_dict(),
@@ -217,6 +257,7 @@ class Trainer:
         if state.get("statistics"):  # states of earlier versions have none
             self._settled = copy.deepcopy(self._averaged_model)
             self._settled.load_state_dict(state["statistics"], strict=False)
+        self._use(self.stages[state.get("stage", 0)])  # states of earlier versions have none
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state(state["schedule"])
         self._scaler.load_state_dict(state["scaler"])

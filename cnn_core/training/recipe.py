@@ -6,6 +6,7 @@ saves its state. It does not depend on where the events go or in which process i
 
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from cnn_core.config.fitting import TOO_FEW_IMAGES
 from cnn_core.config.schema import TrainConfig
 from cnn_core.config.suggestions import divergence_remedy
 from cnn_core.data.batches import Batches, Normalise
+from cnn_core.data.epoch_order import EpochOrder
 from cnn_core.data.open import open_source
 from cnn_core.data.source import DataInfo, DataSource, ImageSet
 from cnn_core.data.splits import stratified_split
@@ -33,12 +35,13 @@ from cnn_core.training.controls import TrainingControls
 from cnn_core.training.figures import draw_predictions, draw_training_curves
 from cnn_core.training.loop import Trainer
 from cnn_core.training.meter import Meter
-from cnn_core.training.optimizer import make_optimizer
 from cnn_core.training.resource_monitor import ResourceMonitor
-from cnn_core.training.schedule import make_resizing, make_schedule
+from cnn_core.training.schedule import make_resizing
 from cnn_core.training.session import TrainingSession
+from cnn_core.training.stages import make_stages
 
 PREPARATION_IMAGES = 5000  # images from which a model with a `prepare` method computes its first layer
+FEATURES_BATCH = 32  # images of which features are computed at a time
 TOO_LARGE_BATCH = "Batch size is {batch_size:,}, more than the {count:,} training images. Choose a smaller batch size."
 NO_FIGURES = "The images of the curves and the predictions could not be written ({reason}). Free some disk space."
 Statistics = tuple[tuple[float, ...], tuple[float, ...]]  # mean and standard deviation per channel
@@ -92,7 +95,7 @@ def train_run(
         yield Finished(test_accuracy=evaluation.accuracy, test_loss=evaluation.loss)
 
 
-def _count_classes(batches: Batches, info: DataInfo) -> tuple[int, ...]:
+def _count_classes(batches: EpochOrder, info: DataInfo) -> tuple[int, ...]:
     return tuple(batches.labels.bincount(minlength=len(info.classes)).tolist())
 
 
@@ -101,8 +104,8 @@ def make_trainer(
 ) -> tuple[Trainer, ModelCard]:
     """Return a new trainer and the card of its model. Raises DataError or SettingError when the settings do not fit the data."""
     training, validation = split_validation(images, config, validation)
-    mean, std = channel_statistics(training)
     options = config.model_options
+    mean, std = _statistics(config.model, options, info.channels) or channel_statistics(training)
     card = ModelCard(
         model=config.model,
         options={name: value for name, value in options.items() if name != "weights"},
@@ -127,12 +130,16 @@ def make_trainer(
     model = arithmetic.place(model)
     batches = training_batches(config, info, training, (mean, std), device)
     steps = config.epochs * len(batches)
+    plain = Batches(training, batch_size=FEATURES_BATCH, device=device, mean=mean, std=std)
+    checked = Batches(validation, batch_size=500, device=device, mean=mean, std=std)
+    stages = make_stages(config, model, batches, checked, plain, arithmetic)
     return Trainer(
         model=model,
-        batches=batches,
-        validation=Batches(validation, batch_size=500, device=device, mean=mean, std=std),
-        optimizer=make_optimizer(config, model),
-        schedule=make_schedule(config, len(batches)),
+        batches=stages[0].batches,
+        validation=stages[0].validation,
+        optimizer=stages[0].optimizer,
+        schedule=stages[0].schedule,
+        stages=stages,
         arithmetic=arithmetic,
         epochs=config.epochs,
         label_smoothing=config.label_smoothing,
@@ -145,6 +152,12 @@ def make_trainer(
         starts_untrained=options.get("weights", "scratch") == "scratch",
         meter=Meter(remedy=divergence_remedy(config), resources=ResourceMonitor(device)),
     ), card
+
+
+def _statistics(model: str, options: dict[str, Any], channels: int) -> Statistics | None:
+    """Return the mean and standard deviation that the pretrained weights of a model expect; None for other weights or models."""
+    statistics = find_family(model).statistics if options.get("weights") == "pretrained" else None
+    return ((statistics[0],) * channels, (statistics[1],) * channels) if statistics else None
 
 
 def training_batches(

@@ -13,6 +13,7 @@ from tests.explain.nets import Unchanged, network, random_images
 
 FUNCTIONS = {
     "ReLU": lambda x: np.maximum(x, 0),
+    "ReLU6": lambda x: np.clip(x, 0, 6),
     "GELU": lambda x: x * (1 + np.vectorize(math.erf)(x / math.sqrt(2))) / 2,
     "SiLU": lambda x: x / (1 + np.exp(-x)),
     "LeakyReLU": lambda x: np.where(x > 0, x, 0.01 * x),

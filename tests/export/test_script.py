@@ -26,6 +26,7 @@ from cnn_core.export.notebook import training_notebook
 from cnn_core.export.script import ORIGIN, training_script
 from cnn_core.export.training_file import CHANGED, CONTINUED, training_file
 from cnn_core.home import CARD
+from cnn_core.models.embedded import read_embedded_weights
 from cnn_core.models.registry import FAMILIES
 from cnn_core.training.recipe import split_validation
 from tests.conftest import Trained
@@ -39,6 +40,7 @@ RUNS = {
     "resnet20": {"width": 0.5, "optimizer": "sgd", "schedule": "plateau", "label_smoothing": 0.1, "patience": 9},
     "resnet18": {"width": 0.25, "optimizer": "adamw", "precision": "bfloat16", "schedule": "onecycle"},
     "resnet32": {"width": 0.5, "optimizer": "muon", "precision": "float16", "device": "cuda", "clip_norm": 1},
+    "efficientnet-lite0": {},
     "mobilenet": {"optimizer": "rmsprop", "rotation": 9, "scale": 0.1, "shear": 5, "brightness": 0.1, "contrast": 0.2},
 }
 DRIVER = """
@@ -76,6 +78,8 @@ def test_scripts_train_without_the_program_which_can_load_what_they_save(tmp_pat
     for name, card in cards.items():
         state = torch.load(tmp_path / name / "best_model.pth", weights_only=True)
         card.build().load_state_dict(state)
+        frozen = read_embedded_weights(state) if name == "efficientnet-lite0" else {}
+        assert all(torch.equal(value, state[key]) for key, value in frozen.items() if not key.startswith("classifier."))
         assert (tmp_path / name / "training_curves.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -98,6 +102,7 @@ WRITTEN = [
     *({"data": "stl10", "schedule": name} for name in choices("schedule")),
     {"data": "mnist", "model": "mobilenet", "weights": "pretrained"},
     {"data": "svhn", "model": "convnext", "weights": "/weights.pth"},
+    {"data": "/pictures", "model": "efficientnet-lite0", "train": "all", "ema": 0.9},
 ]
 
 

@@ -37,7 +37,7 @@ def test_the_network_starts_with_the_same_weights_and_gives_the_same_logits(chos
     card = card_of(config, **shape)
     names = executed(config, card)
     torch.manual_seed(5)
-    own = card.build().eval()
+    own = card.build(weights=config.weights).eval()
     torch.manual_seed(5)
     exported = names["build_model"]().eval()
     state = own.state_dict()

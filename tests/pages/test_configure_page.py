@@ -28,6 +28,9 @@ ONLY_WITH = {
     "plateau_patience": {"schedule": "plateau"},
     "knots": {"schedule": "linear"},
     "weights": {"model": "mobilenet"},
+    "train": {"model": "mobilenet", "weights": "pretrained"},
+    "head_epochs": {"model": "mobilenet", "weights": "pretrained"},
+    "fine_tuning_rate": {"model": "mobilenet", "weights": "pretrained"},
     "start_side": {"model": "speed"},
     "mirror": {"flip": "random"},
     "decay_all": {"weight_decay": 0.1},
@@ -224,7 +227,16 @@ def another_number(name):
 
 
 # With SimpleCNN, Muon and the schedule “linear”.
-WITHOUT_EFFECT = {"weights", "start_side", "drop_at", "drop_factor", "plateau_patience"}
+WITHOUT_EFFECT = {
+    "weights",
+    "train",
+    "head_epochs",
+    "fine_tuning_rate",
+    "start_side",
+    "drop_at",
+    "drop_factor",
+    "plateau_patience",
+}
 
 
 def test_start_queues_exactly_one_run_with_the_chosen_settings_and_shows_it(empty, open_page):

@@ -13,7 +13,13 @@ from pages.views.search.suggestions import suggest_range, suggest_values
 @pytest.mark.parametrize("name", SEARCHABLE)
 def test_the_initial_rows_can_be_searched(name):
     family = next(family.name for family in FAMILIES.values() if name not in MODEL_OPTIONS or name in family.options)
-    needed = {other: 0.1 if isinstance(values, Above) else values[0] for other, values in metadata(name).only.items()}
+    if "weights" in metadata(name).only:
+        family = "mobilenet"
+    conditions = metadata(name).only.items()
+    needed = {
+        other: values[0] if isinstance(values, tuple) else 0.1 if isinstance(values, Above) else "pretrained"
+        for other, values in conditions
+    }
     base = make_config(**{"model": family, "optimizer": "muon"} | needed)
     check_space(base, (Choices(name, tuple(suggest_values(name, base.model_dump()))),))
     if takes_range(name):

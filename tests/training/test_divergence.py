@@ -1,13 +1,13 @@
 """A loss that is not finite ends the training with a message that names the step and the remedy."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from cnn_core.config.changes import change_config
-from cnn_core.config.defaults import make_config
 from cnn_core.config.suggestions import LOWER_RATE, divergence_remedy
 from cnn_core.errors import DivergedError
 from cnn_core.events import Steps
@@ -15,7 +15,6 @@ from cnn_core.home import Home
 from cnn_core.training.controls import TrainingControls
 from cnn_core.training.loop import VALIDATION_DIVERGED
 from cnn_core.training.meter import DIVERGED, Meter
-from cnn_core.training.optimizer import make_optimizer
 from cnn_core.training.recipe import train_run
 from cnn_core.training.schedule import Constant, WarmUp
 from tests.helpers import is_a_sentence, tiny_config
@@ -37,8 +36,9 @@ def test_a_learning_rate_far_too_high_is_noticed():
 
 
 def test_a_validation_loss_that_is_not_finite_is_noticed_too():
-    one_step = trainer(network(), data=batches(12))  # its loss is fine, and the weights after it are not
-    one_step.schedule, one_step.optimizer = WarmUp(Constant(1e38)), make_optimizer(make_config(optimizer="sgd"), one_step.model)
+    one_step = trainer(network(), data=batches(12), optimizer="sgd")  # its loss is fine, and the weights after it are not
+    (stage,) = one_step.stages
+    one_step.stages = (replace(stage, schedule=WarmUp(Constant(1e38))),)
     with pytest.raises(DivergedError, match=VALIDATION_DIVERGED.format(loss="(nan|inf)", remedy=LOWER_RATE)):
         list(one_step)
 

@@ -77,6 +77,9 @@ def test_every_setting_of_the_training_matters(home: Home, image_folder: Path, t
         "model",
         "epochs",
         "weights",
+        "train",  # of pretrained weights: see test_stages
+        "head_epochs",
+        "fine_tuning_rate",
         "plateau_patience",
         "patience",
         "mirror",

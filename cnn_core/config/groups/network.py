@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from cnn_core.config.setting import setting
+from cnn_core.config.setting import Not, setting
 
 GROUP = "Network"
 
@@ -44,7 +44,33 @@ class NetworkSettings(BaseModel):
         "scratch",
         title="Starting weights",
         group=GROUP,
-        help="“scratch” for random weights, “pretrained” for ImageNet weights that torchvision downloads, or the path of a PyTorch or safetensors file on this machine.",
+        help="“scratch” for random weights, “pretrained” for ImageNet weights (installed for EfficientNet-Lite0, a download for other models), or the path of a PyTorch or safetensors file on this machine.",
         min_length=1,
         max_length=4096,
+    )
+    train: Literal["all", "head"] = setting(
+        "all",
+        title="Trained layers",
+        group=GROUP,
+        only={"weights": Not("scratch")},
+        help="“head”: only the last layers learn, on features that the pretrained ones compute once; it takes seconds and suits few images. “all”: all layers learn.",
+    )
+    head_epochs: int = setting(
+        0,
+        title="Head epochs",
+        group=GROUP,
+        only={"weights": Not("scratch"), "train": ("all",)},
+        help="Number of epochs in which only the head learns, before all layers do. New layers no longer disturb pretrained ones then.",
+        ge=0,
+        le=1000,
+    )
+    fine_tuning_rate: float = setting(
+        1.0,
+        title="Fine-tuning rate",
+        unit="× learning rate",
+        group=GROUP,
+        only={"weights": Not("scratch"), "train": ("all",)},
+        help="Where all pretrained layers learn, the peak of the schedule is this multiple of the learning rate. Lower it where the accuracy falls at first.",
+        ge=0.001,
+        le=1,
     )

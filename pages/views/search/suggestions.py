@@ -61,14 +61,14 @@ def suggest_values(name: str, base: Mapping[str, Any]) -> list[Any]:
     if TrainConfig.model_fields[name].annotation is bool:
         return [False, True]
     if TrainConfig.model_fields[name].annotation is str:
-        return list(dict.fromkeys([base[name], OTHER_TEXTS.get(name, base[name])]))
+        return list(dict.fromkeys([base[name], *OTHER_TEXTS.get(name, ())]))[:2]
     suggested = suggest_range(name, base)
     middle = sqrt(suggested.low * suggested.high) if suggested.log else (suggested.low + suggested.high) / 2
     values = [suggested.low, middle, suggested.high]
     return sorted({round(value) for value in values}) if is_integer(name) else [_short(value) for value in values]
 
 
-OTHER_TEXTS = {"weights": "pretrained", "drop_at": "0.3, 0.6", "knots": "0:0.2, 0.5:1, 1:0"}
+OTHER_TEXTS = {"weights": ("pretrained", "scratch"), "drop_at": ("0.3, 0.6",), "knots": ("0:0.2, 0.5:1, 1:0",)}
 
 
 def _lowest(name: str) -> float:

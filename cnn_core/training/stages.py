@@ -1,0 +1,107 @@
+"""Stages: epochs of a training in which only some of a pretrained network's layers learn; first the head, then the others.
+
+In: a TrainConfig. Out: plans (which layers learn for how many epochs), and stages: what a Trainer reads, computes and updates in each of them.
+J. Howard and S. Ruder (Universal Language Model Fine-tuning, 2018, section 3.3) unfreeze a network from its last layer, as fastai's `fine_tune`.
+"""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+from torch import nn
+
+from cnn_core.config.schema import TrainConfig
+from cnn_core.data.batches import Batches
+from cnn_core.data.epoch_order import EpochOrder
+from cnn_core.device import Arithmetic
+from cnn_core.events import Progress
+from cnn_core.models.registry import find_family
+from cnn_core.training.features import FeatureBatches
+from cnn_core.training.optimizer import Optimizers, make_optimizer
+from cnn_core.training.schedule import WarmUp, make_schedule
+
+HEAD, ALL = "head", "all"
+
+
+@dataclass(frozen=True)
+class StagePlan:
+    """`epochs` epochs, after `before` others, in which the layers called `trained` (HEAD or ALL) learn."""
+
+    trained: str
+    before: int
+    epochs: int
+
+
+def plan_stages(config: TrainConfig) -> tuple[StagePlan, ...]:
+    """Return the stages of a training with `config`; one in which all layers learn where the weights are not pretrained."""
+    if config.weights == "scratch" or not find_family(config.model).head:
+        return (StagePlan(ALL, 0, config.epochs),)
+    if config.train == HEAD:
+        return (StagePlan(HEAD, 0, config.epochs),)
+    first = min(config.head_epochs, config.epochs - 1)
+    rest = StagePlan(ALL, first, config.epochs - first)
+    return (StagePlan(HEAD, 0, first), rest) if config.head_epochs else (rest,)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a Trainer reads, computes and updates in the epochs of `plan`.
+
+    part: the dotted name of the module that receives the batches, "" for the whole model. learning: the parameters that are updated.
+    """
+
+    plan: StagePlan
+    batches: EpochOrder
+    validation: EpochOrder
+    optimizer: Optimizers
+    schedule: WarmUp
+    part: str = ""
+    learning: tuple[nn.Parameter, ...] = ()
+
+    def prepare(self) -> Generator[Progress, None, None]:
+        """Compute the features of a frozen network, where this stage needs them. Yields Progress."""
+        for batches in (self.batches, self.validation):
+            if isinstance(batches, FeatureBatches):
+                yield from batches.prepare()
+
+    def begin(self, model: nn.Module) -> None:
+        """Let the parameters of this stage learn, and no others."""
+        model.requires_grad_(False)
+        for parameter in self.learning:
+            parameter.requires_grad_(True)
+
+    def set_training_mode(self, model: nn.Module) -> None:
+        """Set what learns to training mode, and what is frozen to evaluation mode: frozen batch norms keep their statistics."""
+        model.train(not self.part)
+        model.get_submodule(self.part).train()
+
+
+def make_stages(
+    config: TrainConfig, model: nn.Module, batches: Batches, validation: Batches, plain: Batches, arithmetic: Arithmetic
+) -> tuple[Stage, ...]:
+    """Return the stages of a training of `model`. plain: the images of `batches` without augmentation, in their order."""
+    stages: list[Stage] = []
+    for plan in plan_stages(config):
+        part = find_family(config.model).head if plan.trained == HEAD else ""
+        module = model.get_submodule(part)
+        read: EpochOrder = batches
+        validated: EpochOrder = validation
+        if part:
+            read = FeatureBatches(plain, model, part, arithmetic, batch_size=config.batch_size, shuffle=True, seed=config.seed)
+            if not config.mirror:  # else the model averages over mirrored images, of which these are no features
+                size = validation.batch_size
+                validated = FeatureBatches(validation, model, part, arithmetic, batch_size=size, shuffle=False, seed=0)
+        learning = tuple(parameter for parameter in module.parameters() if parameter.requires_grad)
+        schedule = stage_schedule(config, plan, len(read))
+        stages.append(Stage(plan, read, validated, make_optimizer(config, module), schedule, part, learning))
+    return tuple(stages)
+
+
+def stage_schedule(config: TrainConfig, plan: StagePlan, steps_per_epoch: int) -> WarmUp:
+    """Return the schedule of a stage, over its own steps."""
+    changes = {"epochs": plan.epochs, "learning_rate": stage_learning_rate(config, plan.trained)}
+    return make_schedule(config.model_copy(update=changes), steps_per_epoch)
+
+
+def stage_learning_rate(config: TrainConfig, trained: str) -> float:
+    """Return the peak learning rate of a stage: the fine-tuning rate where all layers of a pretrained network learn."""
+    return config.learning_rate * (config.fine_tuning_rate if trained == ALL and config.weights != "scratch" else 1.0)

@@ -1,0 +1,171 @@
+"""Stages: the head learns on features as it would in the whole network, frozen layers stay as they are, and a resumed run ends with the same bits."""
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from cnn_core.config.defaults import make_config
+from cnn_core.config.schema import TrainConfig
+from cnn_core.data.source import DataInfo, ImageSet
+from cnn_core.events import Epoch, Progress, Steps
+from cnn_core.models.saving import load_model, save_card, save_weights
+from cnn_core.training.controls import apply_settings
+from cnn_core.training.features import STAGE
+from cnn_core.training.loop import Trainer
+from cnn_core.training.recipe import make_trainer
+from cnn_core.training.stages import ALL, HEAD, StagePlan, plan_stages
+
+CPU = torch.device("cpu")
+SIDE, CLASSES = 32, ("a", "b", "c")
+INFO = DataInfo("tiny", CLASSES, SIDE, 3, 24, 0, "fingerprint")
+HEAD_PREFIX = "classifier."
+
+
+def images(count: int, seed: int) -> ImageSet:
+    rng = np.random.default_rng(seed)
+    labels = np.arange(count) % 3
+    pixels = rng.integers(0, 120, (count, SIDE, SIDE, 3), np.uint8)
+    pixels[np.arange(count), :, :, labels] += 120  # the class is the colour
+    return ImageSet(pixels, labels.astype(np.int64))
+
+
+def config(**chosen: object) -> TrainConfig:
+    usual = {
+        "epochs": 3,
+        "batch_size": 8,
+        "dropout": 0.0,
+        "weight_decay": 0.0,
+        "flip": "off",
+        "crop": 0.0,
+        "precision": "float32",
+    }
+    return make_config(data="own", model="efficientnet-lite0", device="cpu", **{**usual, **chosen})
+
+
+def trainer(settings: TrainConfig) -> Trainer:
+    return make_trainer(settings, INFO, images(24, 1), CPU, images(12, 2))[0]
+
+
+def state_of(model: nn.Module) -> dict[str, torch.Tensor]:
+    return copy.deepcopy(model.state_dict())
+
+
+def changed(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) -> set[str]:
+    return {name for name, value in before.items() if not torch.equal(value, after[name])}
+
+
+def test_the_plans_follow_the_settings():
+    assert plan_stages(make_config(epochs=20)) == (StagePlan(ALL, 0, 20),)
+    assert plan_stages(config(train="head")) == (StagePlan(HEAD, 0, 3),)
+    assert plan_stages(config(train="all", head_epochs=2)) == (StagePlan(HEAD, 0, 2), StagePlan(ALL, 2, 1))
+    assert plan_stages(config(train="all", head_epochs=0)) == (StagePlan(ALL, 0, 3),)
+    assert plan_stages(config(train="head", weights="scratch")) == (StagePlan(ALL, 0, 3),)
+    assert [plan.epochs for plan in plan_stages(config(train="all", head_epochs=9))] == [2, 1], "all layers learn for one epoch"
+
+
+def test_a_head_on_features_learns_what_it_would_in_the_whole_network():
+    settings = config(train="head", optimizer="sgd", learning_rate=0.01, momentum=0.9, schedule="constant", warmup=0)
+    training = trainer(settings)
+    whole, frozen = copy.deepcopy(training.model), copy.deepcopy(training.model)
+    events = list(training)
+
+    optimizer = torch.optim.SGD(whole.classifier.parameters(), lr=0.01, momentum=0.9, nesterov=True)
+    batches = trainer(config(train="all", head_epochs=0)).batches  # the images, in the same orders
+    losses = []
+    for _ in range(settings.epochs):
+        for pixels, labels in batches:
+            loss = nn.functional.cross_entropy(whole.eval()(pixels), labels)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+    told = [loss for event in events if isinstance(event, Steps) for loss in event.loss]
+    np.testing.assert_allclose(told, losses, rtol=1e-3)
+    after = training.model.state_dict()
+    for name, value in whole.classifier.state_dict().items():
+        torch.testing.assert_close(after[HEAD_PREFIX + name], value, atol=1e-4, rtol=1e-3)
+    assert changed(state_of(frozen), after) == {f"{HEAD_PREFIX}{name}" for name in whole.classifier.state_dict()}
+    assert [event.stage for event in events if isinstance(event, Progress)][0] == STAGE
+
+
+def test_the_validation_accuracy_of_a_head_is_that_of_the_saved_model(tmp_path: Path):
+    settings = config(train="head", epochs=1)
+    training, card = make_trainer(settings, INFO, images(24, 1), CPU, images(12, 2))
+    (epoch,) = (event for event in training if isinstance(event, Epoch))
+    save_card(tmp_path, card)
+    save_weights(tmp_path, training.validated_model)
+    model, card = load_model(tmp_path, CPU)
+    validation = images(12, 2)
+    pixels = (torch.from_numpy(validation.images).permute(0, 3, 1, 2) / 255 - 0.5) / 0.5
+    with torch.inference_mode():
+        logits = model(pixels)
+    loss = nn.functional.cross_entropy(logits, torch.from_numpy(validation.labels)).item()
+    assert epoch.val_loss == pytest.approx(loss, rel=1e-4) and card.mean == card.std == (0.5, 0.5, 0.5)
+    assert epoch.val_accuracy == pytest.approx((logits.argmax(1).numpy() == validation.labels).mean())
+
+
+def test_with_mirrored_predictions_a_head_is_validated_as_the_saved_model_predicts():
+    training = trainer(config(train="head", epochs=1, flip="random", mirror=True))
+    (epoch,) = (event for event in training if isinstance(event, Epoch))
+    validation = images(12, 2)
+    pixels = (torch.from_numpy(validation.images).permute(0, 3, 1, 2) / 255 - 0.5) / 0.5
+    with torch.inference_mode():
+        logits = training.validated_model.eval()(pixels)
+    assert epoch.val_loss == pytest.approx(
+        nn.functional.cross_entropy(logits, torch.from_numpy(validation.labels)).item(), rel=1e-4
+    )
+
+
+def test_all_layers_learn_after_the_head_at_the_fine_tuning_rate():
+    settings = config(
+        train="all", head_epochs=1, epochs=2, schedule="constant", warmup=0, learning_rate=0.01, fine_tuning_rate=0.1
+    )
+    training = trainer(settings)
+    start, rates, seen = state_of(training.model), [], []
+    for event in training:
+        if isinstance(event, Steps):
+            rates.append((event.epoch, event.learning_rate))
+        if isinstance(event, Epoch):
+            seen.append(state_of(training.model))
+    assert {rate for epoch, rate in rates if epoch == 1} == {0.01} and {rate for epoch, rate in rates if epoch == 2} == {0.001}
+    assert all(name.startswith(HEAD_PREFIX) for name in changed(start, seen[0]))
+    assert changed(seen[0], seen[1]) == set(start), "weights and batch-norm statistics"
+
+
+@pytest.mark.parametrize("stop", range(1, 12))
+def test_a_training_that_is_stopped_anywhere_continues_to_the_same_bits(every_step: None, stop: int):
+    settings = config(train="all", head_epochs=2, epochs=3, dropout=0.2, batch_size=6, ema=0.5)
+    whole = trainer(settings)
+    list(whole)
+    first, resumed = trainer(settings), trainer(settings)
+    for event in first:
+        if isinstance(event, Steps) and event.step == stop:
+            break
+    resumed.load_state_dict(copy.deepcopy(first.state_dict()))
+    list(resumed)
+    assert not changed(state_of(whole.model), state_of(resumed.model))
+    assert not changed(state_of(whole.validated_model), state_of(resumed.validated_model)) and whole.best == resumed.best
+
+
+def test_a_training_that_is_stopped_between_its_stages_continues_to_the_same_bits():
+    settings = config(train="all", head_epochs=1, epochs=2)
+    whole, first, resumed = trainer(settings), trainer(settings), trainer(settings)
+    list(whole)
+    next(event for event in first if isinstance(event, Epoch))
+    resumed.load_state_dict(copy.deepcopy(first.state_dict()))
+    list(resumed)
+    assert not changed(state_of(whole.model), state_of(resumed.model))
+
+
+def test_more_epochs_are_added_to_the_last_stage_while_it_trains():
+    settings = config(train="all", head_epochs=1, epochs=2)
+    training = trainer(settings)
+    next(event for event in training if isinstance(event, Epoch))
+    apply_settings(training, config(train="all", head_epochs=1, epochs=4), INFO, (0.5,) * 3)
+    events = list(training)
+    assert [event.epoch for event in events if isinstance(event, Epoch)] == [2, 3, 4]
+    assert [stage.plan.epochs for stage in training.stages] == [1, 3]
