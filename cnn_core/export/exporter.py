@@ -10,7 +10,7 @@ from cnn_core.export.training_file import training_file
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
 
-TRAINING_NOTE = "It needs torch and torchvision. Its first lines list the differences from the run."
+TRAINING_NOTE = "Its first lines list the packages that it needs and the differences from the run."
 
 
 def export_run(store: Store, run: Run, name: str, bundled: Sequence[str] = ()) -> Generator[Progress, None, ExportedFile]:

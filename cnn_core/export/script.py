@@ -1,4 +1,4 @@
-"""A run as a training script that needs only torch and torchvision, with the run's settings written out.
+"""A run as a training script that needs only torch, torchvision and the packages of its network, with the run's settings written out.
 
 In: a run's settings and the card of its model. Out: Python code in cells (`# %%`), which editors support and notebooks are made from. Network,
 optimizer, schedule, augmentation and split are this program's own code (see `training_code`); the rest is in the templates. A state dict that

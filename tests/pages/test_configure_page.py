@@ -14,27 +14,10 @@ from cnn_core.data.catalog import CATALOG
 from cnn_core.models.registry import FAMILIES
 from pages.shared.data_and_model import FOLDER_TITLE, GREY
 from tests.helpers import is_a_sentence
-from tests.pages.form import FIELDS, facts_of, field, fill, parameters, press_start, shown, widgets_of
+from tests.pages.form import FIELDS, ONLY_WITH, facts_of, field, fill, parameters, press_start, shown, widgets_of
 from tests.pages.studio_harness import ROOT
 
 FORM_FIELDS = [name for name in FIELDS if name not in ("data", "model")]
-# Settings that have an effect only with certain others, and these others.
-ONLY_WITH = {
-    "momentum": {"optimizer": "rmsprop"},
-    "nesterov": {"optimizer": "sgd"},
-    "adam_rate": {"optimizer": "muon"},
-    "drop_at": {"schedule": "step"},
-    "drop_factor": {"schedule": "plateau"},
-    "plateau_patience": {"schedule": "plateau"},
-    "knots": {"schedule": "linear"},
-    "weights": {"model": "mobilenet"},
-    "train": {"model": "mobilenet", "weights": "pretrained"},
-    "head_epochs": {"model": "mobilenet", "weights": "pretrained"},
-    "fine_tuning_rate": {"model": "mobilenet", "weights": "pretrained"},
-    "start_side": {"model": "speed"},
-    "mirror": {"flip": "random"},
-    "decay_all": {"weight_decay": 0.1},
-}
 OUT_OF_RANGE = {
     "epochs": (0, 1001),
     "batch_size": (0, 100_000),
