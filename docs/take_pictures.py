@@ -1,6 +1,6 @@
 """Take the screenshots of the documents from the dashboard in Chromium: `python -m docs.take_pictures HOME`.
 
-In: a studio home with a run on photographs (data set `photos`), a run on digits, a finished search and a finished exercise. Out:
+In: a studio home with a run on photographs (data set `photos`), several runs on digits, a finished search `widths` and a finished exercise. Out:
 `docs/pictures/*.webp`, among them `live-training.webp`, an animation of a training on digits.
 """
 
@@ -20,6 +20,7 @@ from tests.browser.pilot import DIGITS, DONE, LOSS, await_classified, draw_with_
 PICTURES = Path(__file__).parent / "pictures"
 VIEWPORT = ViewportSize(width=1440, height=900)
 WIDTH, ANIMATION_WIDTH = 1200, 960  # pixels of a saved picture
+COMPARED = 4  # runs
 FRAMES = 40  # of the animation, at most
 FRAME_MILLISECONDS, LAST_FRAME_MILLISECONDS = 280, 4000
 SETTLE_MILLISECONDS = 1500  # until charts and images are drawn
@@ -89,11 +90,11 @@ def do_nothing(page: Page) -> None:
     """Leave the page as it opens."""
 
 
-def select_six_runs(page: Page) -> None:
-    """Select six runs to compare and scroll to the comparison."""
+def select_runs(page: Page) -> None:
+    """Select the first runs to compare and scroll to the comparison."""
     grid = page.locator("[data-testid=stDataFrame]").first.bounding_box()
     assert grid
-    for row in range(6):
+    for row in range(COMPARED):
         page.mouse.click(grid["x"] + 18, grid["y"] + 52 + 35 * row)
         page.wait_for_timeout(400)
     page.mouse.wheel(0, 620)
@@ -125,8 +126,8 @@ LIGHT: Screenshots = {
     "data": ("data?set=photos", do_nothing),
     "configure": ("configure?data=digits", do_nothing),
     "matrix": ("evaluate?run={photos}&view=Confusion+matrix", do_nothing),
-    "runs": ("runs", select_six_runs),
-    "search": ("search?search=rates-and-optimizers", do_nothing),
+    "runs": ("runs", select_runs),
+    "search": ("search?search=widths", do_nothing),
     "learn": ("learn?lesson=dropout", scroll_to(".st-key-lesson")),
     "convolution": ("learn?view=Convolution&run={digits}", point_at_pixel),
     "gallery": ("gallery?run={digits}", draw_five),

@@ -15,7 +15,7 @@ MAX_NAMED = 5
 IMPORTED_IMAGES = "{images} imported in {classes}. Original size: {sizes} pixels; {resized}."
 RESIZED, NONE_RESIZED = "{images} resized to {side}×{side}", "none was resized"
 SKIPPED_FILES = "{files} skipped: {named}. {where}"
-SEE_COMMAND = "`data check {name}` lists them."
+SEE_COMMAND = "The command “data check {name}” lists them."
 SEE_VIEW = "The view “Skipped files” of the data set lists them."
 
 

@@ -18,7 +18,7 @@ USED_AS_TEST = (
     "The data set has no test folder, so its {val} became the test set. A fraction of the training images is used for validation."
 )
 KEPT = "The data set has {val} and no test images, so {drawn} of its training images became the test set."
-CHANGE = "To use the validation images as the test set, choose this on the Data page under “Classes and splits”, or run `data split {name} --validation-as test`."
+CHANGE = "To use the validation images as the test set, choose this on the Data page under “Classes and splits”, or run “data split {name} --validation-as test” in a terminal."
 NOT_A_CHOICE = "Validation images are used as test or as validation. Choose one of these."
 NOT_TO_CHOOSE = "Data set “{name}” has no validation images, or has test images of its own, so there is nothing to choose."
 

@@ -9,6 +9,7 @@ from cnn_core.data.imported import ImportedSource
 from cnn_core.data.library import DataQuality, check_quality
 from cnn_core.data.owners import owner_of
 from cnn_core.data.set_bin import remove_set
+from cnn_core.data.source import DataInfo
 from cnn_core.errors import StudioError
 from cnn_core.text import counted
 from pages.shared.address import choose_view
@@ -64,22 +65,24 @@ def show_set(name: str) -> None:
 
 def _show_facts(source: ImportedSource, quality: DataQuality) -> None:
     info = source.info
-    metrics = st.grid(5, min_column_width=185)
+    metrics = st.grid(4, min_column_width=185)
     metrics.metric("Training images", f"{info.train_count:,}", border=True)
     metrics.metric(
         "Validation images", f"{info.val_count:,}" if info.val_count else "from training", border=True, help=VALIDATION_HELP
     )
     metrics.metric("Test images", f"{info.test_count:,}", border=True, help=TEST_HELP)
     metrics.metric("Classes", f"{len(info.classes)}", border=True, help=plain(", ".join(info.classes[:30])))
-    metrics.metric("Image size", f"{info.image_size} px", border=True, help=_describe_sizes(quality, info.channels))
     licence = f" · {CATALOG[info.name].licence}" if info.name in CATALOG else ""
+    st.caption(_describe_sizes(quality, info))
     st.caption(f"Version {info.fingerprint}{licence}", help=VERSION_HELP)
 
 
-def _describe_sizes(quality: DataQuality, channels: int) -> str:
+def _describe_sizes(quality: DataQuality, info: DataInfo) -> str:
+    """Return the size of the images, and of the files that they were made from."""
     width, widest, height, tallest = quality.sizes
     files = f"{width}×{height}" if (width, height) == (widest, tallest) else f"{width} to {widest} by {height} to {tallest}"
-    return f"{'Grey' if channels == 1 else 'Colour'}. Size of the files: {files} pixels."
+    kind = "Grey" if info.channels == 1 else "Colour"
+    return f"{kind} images of {info.image_size}×{info.image_size} pixels; the files have {files} pixels."
 
 
 def _show_skipped_files(source: ImportedSource) -> None:
