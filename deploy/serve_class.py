@@ -32,6 +32,9 @@ def class_environment(given: Mapping[str, str], hosts: list[str], ask: Callable[
     codes = {name: given.get(name) or ask(question) for name, question in QUESTIONS.items()}
     network = {
         "STREAMLIT_SERVER_ADDRESS": "0.0.0.0",
+        "STREAMLIT_BROWSER_SERVER_ADDRESS": hosts[
+            0
+        ],  # else Streamlit asks the internet for the address, and warns where there is none
         "STREAMLIT_SERVER_ALLOWED_HOSTS": " ".join(["localhost", "127.0.0.1", *hosts]),
     }
     return {**network, **given, **codes}

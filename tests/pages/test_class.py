@@ -97,7 +97,7 @@ def test_who_leaves_is_asked_again_and_the_browser_forgets_the_token(classroom: 
 
 
 def test_a_student_comes_back_with_a_code_of_their_own_or_of_the_teacher(classroom: Store):
-    token, ada = enter("Ann"), enter("Ada", TEACHERS_CODE)
+    token, ada, ben = enter("Ann"), enter("Ada", TEACHERS_CODE), enter("Ben")
     ann, shown = who(token), []
     at = open_with(token, "start")
     assert not at.sidebar.code
@@ -108,7 +108,8 @@ def test_a_student_comes_back_with_a_code_of_their_own_or_of_the_teacher(classro
     at.selectbox(key="return-person").set_value(ann.id).run()
     at.button(key="people-create-return-code").click().run()
     shown.append(at.main.code[0].value)
-    at.selectbox(key="return-person").set_value(who(ada).id).run()
+    assert "Ada" not in at.selectbox(key="return-person").options, "the teacher's own code"
+    at.selectbox(key="return-person").set_value(who(ben).id).run()
     assert not at.main.code and not at.exception  # the code belongs to the person that it was created for
     for code, is_good in zip(shown, (False, True), strict=True):  # the second one has replaced the first
         at = open_with("", "start")

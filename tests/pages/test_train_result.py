@@ -25,7 +25,7 @@ def test_the_test_accuracy_of_a_completed_run_is_asked_for_once_and_counted_from
     run = own_trained.runs()[0]
     shutil.rmtree(own_trained.home.test_set_usage, ignore_errors=True)  # the command that trained it showed it too
     at = open_page("train", run=run.id)
-    shown = format_percent(run.summary["test_accuracy"], 2)
+    shown = format_percent(run.summary["test_accuracy"])
     assert shown not in [metric.value for metric in at.metric] and not models_evaluated(own_trained.home, run.config.data)
     at.button(key=f"test-{run.id}").click().run()
     assert models_evaluated(own_trained.home, run.config.data) == {f"{run.id}.best"}

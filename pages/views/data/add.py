@@ -59,10 +59,21 @@ def show_import_form() -> None:
         name, options = _enter_options()
         may_import = get_source is not None and _check_name(name)
         if (
-            st.button("Import", type="primary", icon=":material/input:", key="data-import", disabled=not may_import)
+            st.button(
+                "Import",
+                type="secondary" if _is_asked() else "primary",
+                icon=":material/input:",
+                key="data-import",
+                disabled=not may_import,
+            )
             and get_source
         ):
             _start_import(name, options, get_source)
+
+
+def _is_asked() -> bool:
+    """Whether an import of this person waits for an answer, which is the next thing to do."""
+    return any(job.question and job.owner == person() for job in get_jobs().all())
 
 
 def _clear_after_success() -> None:

@@ -26,6 +26,7 @@ from pages.views.data.overview import CONFIGURE
 REFRESH_SECONDS = 0.5
 RECENT_SECONDS = 24 * 3600  # for so long an ended import is shown
 WATCHED = "data-jobs-watched"  # in the session: the imports that it has shown while they ran
+WAITS = "The import waits for your answer, and then continues."
 
 
 def show_jobs(*, shows_results: bool) -> None:
@@ -69,6 +70,7 @@ def _show_job(job: Job) -> None:
         st.progress(fraction, f"{plain(job.stage) or 'Queued'}{count}")
     elif job.question:
         if may_change(job.owner):
+            st.caption(WAITS)
             ask_validation_use(job.question, f"answer-{job.id}", partial(get_jobs().answer, job.id))
         else:
             show_owner(job.owner)

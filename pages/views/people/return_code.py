@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from pages.shared.people import person as current_person
 from pages.shared.server import get_classroom
 from pages.shared.text import plain
 
@@ -19,7 +20,7 @@ def show_return_codes() -> None:
     if classroom is None:
         return
     st.header("Return code")
-    names = classroom.directory.names()
+    names = {id: name for id, name in classroom.directory.names().items() if id != current_person()}
     if not names:
         st.caption(NOBODY)
         return

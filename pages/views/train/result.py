@@ -34,6 +34,7 @@ MISTAKE_COUNT = "{count:,} of {images} of this class ({fraction})"
 NO_MISTAKE = "None of {images} is misclassified."
 TRY_IT = "Draw an image or upload one of your own, and see the prediction."
 SEE_MISTAKES = "See the validation images that the model classifies wrongly."
+SEE_REGIONS = "See which regions of an image the model's decision rests on."
 TRAIN_MORE = "Continue from epoch {epoch} as a new run. This run stays as it is."
 WRONG_MORE_EPOCHS = "“More epochs” must be a number from 1 to {most:,}, but “{given:,}” was given."
 
@@ -44,7 +45,7 @@ def show_result(run: Run, proposal: Finding | None) -> DeltaGenerator:
     with st.container(border=True, key="result"):
         validation, test, mistake = st.columns([1, 1, 2])
         accuracy, epoch = run.summary.get("best_val_accuracy"), run.summary.get("best_epoch")
-        validation.metric("Validation accuracy", format_percent(accuracy, 2), help=BEST_HELP)
+        validation.metric("Validation accuracy", format_percent(accuracy), help=BEST_HELP)
         if epoch:
             validation.caption(BEST_EPOCH.format(epoch=epoch))
         with test:
@@ -80,7 +81,7 @@ def show_main_mistake(run: Run, place: DeltaGenerator) -> None:
 def _show_test_accuracy(run: Run) -> None:
     """Show the test accuracy, or the button that asks for it."""
     if (accuracy := known_test_accuracy(get_store(), run)) is not None:
-        st.metric("Test accuracy", format_percent(accuracy, 2), help=FINAL_HELP)
+        st.metric("Test accuracy", format_percent(accuracy), help=FINAL_HELP)
     elif run.summary.get("test_accuracy") is not None:
         st.caption("Test accuracy")
         st.button(
@@ -103,8 +104,12 @@ def _show_next_steps(run: Run, proposal: Finding | None) -> None:
         st.write(TRY_IT)
         _link_button(run, "Open in Gallery", "gesture", "gallery", is_primary=True)
     with mistakes:
-        st.write(SEE_MISTAKES)
-        _link_button(run, "Show mistakes", "fact_check", "evaluate", view="Mistakes", split="val")
+        if run.summary.get("best_val_accuracy") == 1:
+            st.write(SEE_REGIONS)
+            _link_button(run, "Explain an image", "visibility", "evaluate", view="Explain", split="val")
+        else:
+            st.write(SEE_MISTAKES)
+            _link_button(run, "Show mistakes", "fact_check", "evaluate", view="Mistakes", split="val")
     with improve:
         if proposal:
             describe_finding(run, proposal)
