@@ -21,7 +21,7 @@ from cnn_core.runs.final_accuracy import reveal_test_accuracy
 from cnn_core.runs.lock import hold
 from cnn_core.runs.run import STATUS_WORDS, Run
 from cnn_core.runs.store import Store
-from cnn_core.text import format_loss
+from cnn_core.text import counted, format_loss
 
 TEST_ACCURACY = "test accuracy"
 
@@ -95,7 +95,7 @@ def _describe_result(store: Store, run: Run) -> str:
     summary = run.summary
     if not summary:
         return f"{run.id} {STATUS_WORDS[run.status]} before the first step"
-    lines = [f"{run.id} {STATUS_WORDS[run.status]} after {summary['epochs']} epochs in {summary['seconds']:.1f} s"]
+    lines = [f"{run.id} {STATUS_WORDS[run.status]} after {counted(summary['epochs'], 'epoch')} in {summary['seconds']:.1f} s"]
     if summary["images_per_second"]:
         lines.append(f"{summary['images_per_second']:,.0f} images/s over {summary['train_seconds']:.1f} s of training alone")
     if summary["best_epoch"]:
