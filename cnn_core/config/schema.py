@@ -95,6 +95,11 @@ class TrainConfig(  # pydantic orders fields from the last base class to the fir
         """The settings that the model takes, by name."""
         return {name: getattr(self, name) for name in FAMILIES[self.model].options}
 
+    @property
+    def starting_weights(self) -> str:
+        """The starting weights in force: "scratch" for a model that takes no others."""
+        return self.weights if "weights" in FAMILIES[self.model].options else "scratch"
+
     def count_training_images(self, info: DataInfo) -> int:
         """Return the number of training images: without a validation split in the data set, a fraction of them is used for validation.
 

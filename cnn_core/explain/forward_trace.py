@@ -114,9 +114,7 @@ class _Tracer(TorchFunctionMode):
         def step(kind: str, word: str, operation: Operation) -> TraceStep:
             return TraceStep(name, kind, word, sources, output, operation)
 
-        if function == "pad":  # also within a convolution that pads by itself
-            return step("rearrangement", LABELS[function], Rearrangement())
-        if isinstance(module, nn.Conv2d):
+        if isinstance(module, nn.Conv2d) and function != "pad":  # some convolutions pad in a step of their own
             return step("convolution", "convolution", _convolution(module, output))
         if isinstance(module, nn.Linear):
             return step("linear", "linear layer", _linear(module, before, output))

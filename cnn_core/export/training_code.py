@@ -59,8 +59,8 @@ def _constants(config: TrainConfig, card: ModelCard) -> list[Code]:
     lines = [f"{name.upper()} = {pyrepr(getattr(config, name))}{_explanation(name)}" for name in names]
     if side:
         lines.append(f"START_SIDE = {pyrepr(side.start)}  # pixels: the side of the training images at the start")
-    if config.model_options.get("weights", "scratch") != "scratch":
-        lines.append(f"WEIGHTS = {pyrepr(config.model_options['weights'])}  # the starting weights")
+    if config.starting_weights != "scratch":
+        lines.append(f"WEIGHTS = {pyrepr(config.starting_weights)}  # the starting weights")
     return [Code(line) for line in lines]
 
 

@@ -5,6 +5,7 @@ known SHA-256. The program works without it; `NOT_INSTALLED` says what is missin
 """
 
 import hashlib
+import io
 from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
@@ -50,5 +51,5 @@ def read_embedded_weights(names: Iterable[str]) -> dict[str, torch.Tensor]:
         raise SettingError(NOT_INSTALLED, "weights") from None
     if hashlib.sha256(content).hexdigest() != SHA256:
         raise SettingError(CHANGED, "weights")
-    state = torch.load(path, "cpu", weights_only=True)
+    state = torch.load(io.BytesIO(content), "cpu", weights_only=True)
     return dict(zip(names, state.values(), strict=True))

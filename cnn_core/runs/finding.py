@@ -38,6 +38,13 @@ class DiagnosticCase:
         """The event with the facts of the data and the model."""
         return self.history.started
 
+    @property
+    def steps_after_warmup(self) -> float:
+        """The steps until the last epoch without those of the warm-up; negative within it, 0 before the first epoch."""
+        if not self.started or not self.history.epochs:
+            return 0.0
+        return self.history.epochs[-1].step - self.config.warmup * self.started.steps_per_epoch * self.started.epochs
+
     def comparable_since(self, *ignored: str) -> int:
         """Return the step after which the run's numbers can be compared: since then only settings in `ignored` were changed."""
         own = [epoch.step for epoch in self.history.epochs if epoch.epoch <= self.parent_epoch]

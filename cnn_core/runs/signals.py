@@ -143,23 +143,28 @@ def chance_accuracy(started: Started) -> float | None:
     return 1 / len(started.classes) if started.classes else None
 
 
+def _validated_counts(started: Started) -> tuple[int, ...]:
+    """Return the validation images of each class; the training images in runs of earlier versions."""
+    return started.val_class_counts if sum(started.val_class_counts) else started.class_counts
+
+
 def validation_chance(started: Started) -> float | None:
     """Return the accuracy of always predicting the largest class of the validation images; that of the training images in runs of earlier
     versions, and None where the classes are unknown."""
-    counts = started.val_class_counts
+    counts = _validated_counts(started)
     return max(counts) / sum(counts) if sum(counts) else chance_accuracy(started)
 
 
 def largest_class(started: Started) -> str:
     """Return the name of the class with most validation images; with most training images in runs of earlier versions."""
-    counts = started.val_class_counts if sum(started.val_class_counts) else started.class_counts
+    counts = _validated_counts(started)
     return started.classes[counts.index(max(counts))] if counts else started.classes[0]
 
 
 def guessing_loss(started: Started) -> float | None:
     """Return the mean cross-entropy (nats) on the validation images of predicting the fractions of their classes for every image: the entropy
     of these fractions, the logarithm of the number of classes where they are equal. None where the classes are unknown."""
-    counts = started.val_class_counts if sum(started.val_class_counts) else started.class_counts
+    counts = _validated_counts(started)
     if not sum(counts):
         return math.log(len(started.classes)) if started.classes else None
     return -sum(count / sum(counts) * math.log(count / sum(counts)) for count in counts if count)

@@ -39,7 +39,7 @@ def _check(config: TrainConfig, store: Store, given: Collection[str]) -> tuple[D
     check_validation_images(config, info)
     config = fit_defaults(config, info, given)
     check_batch(config.model, **info.shape, batch_size=min(config.batch_size, 2), **config.model_options)
-    weights = config.model_options.get("weights", "scratch")
+    weights = config.starting_weights
     if weights not in ("scratch", "pretrained"):
         find_weights(Path(weights).expanduser())
     count = config.count_training_images(info)

@@ -50,6 +50,7 @@ def find_learning_rate(config: TrainConfig, home: Home) -> Generator[Progress, N
     source = open_source(config.data, home)
     images, validation = yield from load_training_images(source)
     trainer, _ = make_trainer(config, source.info, images, choose_device(config.device), validation)
+    yield from trainer.enter_stage()
     learning_rates: list[float] = []
     losses: list[float] = []
     running_mean = 0.0

@@ -101,14 +101,14 @@ class Trainer:
     def __iter__(self) -> Iterator[Report]:
         """Train to the end. Raises DivergedError when the loss is no longer finite."""
         while self.epochs_done < self.epochs and not self._is_out_of_patience:
-            yield from self._enter_stage()
+            yield from self.enter_stage()
             yield from self._train_epoch(self.epochs_done + 1)
             epoch = yield from self._validate_epoch(self.epochs_done + 1)
             yield epoch
         if self.epochs_done < self.epochs:
             yield Note(STOPPED_EARLY.format(epoch=self.epochs_done, epochs=counted(self.patience, "epoch")))
 
-    def _enter_stage(self) -> Iterator[Report]:
+    def enter_stage(self) -> Generator[Progress, None, None]:
         """Enter the stage of the next epoch, and compute the features that it reads."""
         self._use(next(stage for stage in reversed(self.stages) if stage.plan.before <= self.epochs_done))
         yield from self.stage.prepare()

@@ -5,8 +5,8 @@ saves its state. It does not depend on where the events go or in which process i
 """
 
 from collections.abc import Generator
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -105,7 +105,7 @@ def make_trainer(
     """Return a new trainer and the card of its model. Raises DataError or SettingError when the settings do not fit the data."""
     training, validation = split_validation(images, config, validation)
     options = config.model_options
-    mean, std = _statistics(config.model, options, info.channels) or channel_statistics(training)
+    mean, std = _statistics(config, info.channels) or channel_statistics(training)
     card = ModelCard(
         model=config.model,
         options={name: value for name, value in options.items() if name != "weights"},
@@ -122,7 +122,7 @@ def make_trainer(
     depthwise = find_family(config.model).depthwise
     arithmetic = choose_arithmetic(config.precision, config.channels_last, device, depthwise=depthwise)
     torch.manual_seed(config.seed)
-    model = card.build(weights=options.get("weights", "scratch"))
+    model = card.build(weights=config.starting_weights)
     if isinstance(model, PreparedModel):
         stride = -(-len(training) // PREPARATION_IMAGES)  # images may be sorted by class
         sample = torch.from_numpy(training[::stride]).permute(0, 3, 1, 2)
@@ -130,9 +130,9 @@ def make_trainer(
     model = arithmetic.place(model)
     batches = training_batches(config, info, training, (mean, std), device)
     steps = config.epochs * len(batches)
-    plain = Batches(training, batch_size=FEATURES_BATCH, device=device, mean=mean, std=std)
+    make_plain = partial(Batches, training, batch_size=FEATURES_BATCH, device=device, mean=mean, std=std)
     checked = Batches(validation, batch_size=500, device=device, mean=mean, std=std)
-    stages = make_stages(config, model, batches, checked, plain, arithmetic)
+    stages = make_stages(config, model, batches, checked, make_plain, arithmetic)
     return Trainer(
         model=model,
         batches=stages[0].batches,
@@ -149,14 +149,14 @@ def make_trainer(
         resizing=make_resizing(config, len(batches), info.image_size),
         seed=config.seed,
         forward=CompiledModel(model) if should_compile(config.compile, device, steps) else None,
-        starts_untrained=options.get("weights", "scratch") == "scratch",
+        starts_untrained=config.starting_weights == "scratch",
         meter=Meter(remedy=divergence_remedy(config), resources=ResourceMonitor(device)),
     ), card
 
 
-def _statistics(model: str, options: dict[str, Any], channels: int) -> Statistics | None:
+def _statistics(config: TrainConfig, channels: int) -> Statistics | None:
     """Return the mean and standard deviation that the pretrained weights of a model expect; None for other weights or models."""
-    statistics = find_family(model).statistics if options.get("weights") == "pretrained" else None
+    statistics = find_family(config.model).statistics if config.starting_weights == "pretrained" else None
     return ((statistics[0],) * channels, (statistics[1],) * channels) if statistics else None
 
 

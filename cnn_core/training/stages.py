@@ -4,7 +4,7 @@ In: a TrainConfig. Out: plans (which layers learn for how many epochs), and stag
 J. Howard and S. Ruder (Universal Language Model Fine-tuning, 2018, section 3.3) unfreeze a network from its last layer, as fastai's `fine_tune`.
 """
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 from torch import nn
@@ -33,7 +33,7 @@ class StagePlan:
 
 def plan_stages(config: TrainConfig) -> tuple[StagePlan, ...]:
     """Return the stages of a training with `config`; one in which all layers learn where the weights are not pretrained."""
-    if config.weights == "scratch" or not find_family(config.model).head:
+    if config.starting_weights == "scratch":
         return (StagePlan(ALL, 0, config.epochs),)
     if config.train == HEAD:
         return (StagePlan(HEAD, 0, config.epochs),)
@@ -76,9 +76,17 @@ class Stage:
 
 
 def make_stages(
-    config: TrainConfig, model: nn.Module, batches: Batches, validation: Batches, plain: Batches, arithmetic: Arithmetic
+    config: TrainConfig,
+    model: nn.Module,
+    batches: Batches,
+    validation: Batches,
+    make_plain: Callable[[], Batches],
+    arithmetic: Arithmetic,
 ) -> tuple[Stage, ...]:
-    """Return the stages of a training of `model`. plain: the images of `batches` without augmentation, in their order."""
+    """Return the stages of a training of `model`.
+
+    make_plain: makes the images of `batches` without augmentation, in their order, which on a GPU takes its memory; called where features are read.
+    """
     stages: list[Stage] = []
     for plan in plan_stages(config):
         part = find_family(config.model).head if plan.trained == HEAD else ""
@@ -86,7 +94,9 @@ def make_stages(
         read: EpochOrder = batches
         validated: EpochOrder = validation
         if part:
-            read = FeatureBatches(plain, model, part, arithmetic, batch_size=config.batch_size, shuffle=True, seed=config.seed)
+            read = FeatureBatches(
+                make_plain(), model, part, arithmetic, batch_size=config.batch_size, shuffle=True, seed=config.seed
+            )
             if not config.mirror:  # else the model averages over mirrored images, of which these are no features
                 size = validation.batch_size
                 validated = FeatureBatches(validation, model, part, arithmetic, batch_size=size, shuffle=False, seed=0)
@@ -104,4 +114,4 @@ def stage_schedule(config: TrainConfig, plan: StagePlan, steps_per_epoch: int) -
 
 def stage_learning_rate(config: TrainConfig, trained: str) -> float:
     """Return the peak learning rate of a stage: the fine-tuning rate where all layers of a pretrained network learn."""
-    return config.learning_rate * (config.fine_tuning_rate if trained == ALL and config.weights != "scratch" else 1.0)
+    return config.learning_rate * (config.fine_tuning_rate if trained == ALL and config.starting_weights != "scratch" else 1.0)

@@ -11,6 +11,7 @@ from cnn_core.data.source import finish
 from cnn_core.errors import SettingError
 from cnn_core.events import Epoch, Progress
 from cnn_core.home import Home
+from cnn_core.training.features import STAGE as FEATURES_STAGE
 from cnn_core.training.learning_rate_finder import (
     HIGHEST,
     LOWEST,
@@ -70,6 +71,12 @@ def test_the_curve_falls_then_rises_or_ends_and_the_proposal_is_a_tenth_of_the_l
     )
     tried = [event for event in seen if isinstance(event, Progress) and event.stage == STAGE]
     assert [event.done for event in tried] == list(range(1, len(curve.learning_rates) + 1)) and tried[0].total == STEPS
+
+
+def test_a_head_is_tried_on_the_features_of_the_images(home: Home, tmp_path: Path):
+    config = tiny_config(write_images(tmp_path / "pictures", size=(64, 64)), model="efficientnet-lite0", train="head", dropout=0)
+    seen, curve = drain(find_learning_rate(config, home))
+    assert FEATURES_STAGE in {event.stage for event in seen} and LOWEST < curve.proposal < HIGHEST
 
 
 def test_the_same_settings_give_the_same_curve_whatever_the_rate_that_was_set(home: Home, image_folder: Path):

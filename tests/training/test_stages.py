@@ -17,7 +17,7 @@ from cnn_core.training.controls import apply_settings
 from cnn_core.training.features import STAGE
 from cnn_core.training.loop import Trainer
 from cnn_core.training.recipe import make_trainer
-from cnn_core.training.stages import ALL, HEAD, StagePlan, plan_stages
+from cnn_core.training.stages import ALL, HEAD, StagePlan, plan_stages, stage_learning_rate
 
 CPU = torch.device("cpu")
 SIDE, CLASSES = 32, ("a", "b", "c")
@@ -65,6 +65,12 @@ def test_the_plans_follow_the_settings():
     assert plan_stages(config(train="all", head_epochs=0)) == (StagePlan(ALL, 0, 3),)
     assert plan_stages(config(train="head", weights="scratch")) == (StagePlan(ALL, 0, 3),)
     assert [plan.epochs for plan in plan_stages(config(train="all", head_epochs=9))] == [2, 1], "all layers learn for one epoch"
+
+
+def test_settings_of_pretrained_weights_change_nothing_for_a_model_that_takes_none():
+    simple = make_config(model="simple", weights="pretrained", train="head", fine_tuning_rate=0.1, epochs=3)
+    assert simple.starting_weights == "scratch" and plan_stages(simple) == (StagePlan(ALL, 0, 3),)
+    assert stage_learning_rate(simple, ALL) == simple.learning_rate
 
 
 def test_a_head_on_features_learns_what_it_would_in_the_whole_network():

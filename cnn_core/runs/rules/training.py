@@ -107,10 +107,13 @@ def not_learning(case: DiagnosticCase) -> Finding | None:
     chance, val_chance = (chance_accuracy(started), validation_chance(started)) if started else (None, None)
     if not started or chance is None or val_chance is None or not epochs:
         return None
-    steps = epochs[-1].step - config.warmup * started.steps_per_epoch * started.epochs
     best, train = max(epoch.val_accuracy for epoch in epochs), epochs[-1].train_accuracy
     margin = chance_margin(val_chance, started.val_count)
-    if steps < ENOUGH_STEPS or best > val_chance + margin or train > chance + chance_margin(chance, started.train_count):
+    if (
+        case.steps_after_warmup < ENOUGH_STEPS
+        or best > val_chance + margin
+        or train > chance + chance_margin(chance, started.train_count)
+    ):
         return None
     default = suggestions.default_learning_rate(config)
     return Finding(

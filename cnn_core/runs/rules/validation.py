@@ -179,10 +179,8 @@ def _judge(case: DiagnosticCase) -> _Judged | None:
     started, epochs = case.started, case.history.epochs
     if not started or not epochs or not started.val_count or len(started.classes) < 2:
         return None
-    planned = started.steps_per_epoch * started.epochs
-    warmup = case.config.warmup * planned
-    steps = epochs[-1].step - warmup
-    has_most = len(epochs) >= LAST and 2 * steps > planned - warmup
+    steps, planned = case.steps_after_warmup, started.steps_per_epoch * started.epochs
+    has_most = len(epochs) >= LAST and 2 * steps > planned - case.config.warmup * planned
     is_late = bool(case.history.finished) or steps >= ENOUGH_STEPS or has_most
     return _Judged(started, epochs[-1], max(epoch.val_accuracy for epoch in epochs)) if is_late else None
 
