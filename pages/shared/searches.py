@@ -35,8 +35,10 @@ def _names_by_token(home: str) -> dict[str, str]:
     return names
 
 
-def trials_for(search: Search) -> list[Trial]:
-    """Return the search's trials, at most POLL_SECONDS old."""
+def trials_for(search: Search, *, is_active: bool) -> list[Trial]:
+    """Return the search's trials: while it `is_active`, at most POLL_SECONDS old; afterwards as they are, since nothing corrects the page later."""
+    if not is_active:
+        return get_searches().trials(search.name)
     return _trials(str(get_store().home.root), search.token, search.name)
 
 

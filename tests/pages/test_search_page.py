@@ -236,6 +236,16 @@ def test_a_search_is_resumed_with_more_trials_cancelled_and_removed(searched, op
     assert "start-search" in keys(at) and len(Store(searched.home).runs()) == 6
 
 
+def test_a_search_that_ends_at_once_shows_its_last_trial_although_the_page_has_just_read_them(searched, open_page):
+    searches, store = searched, Store(searched.home)
+    searches.resume("colours", 7)
+    at = open_page("search", search="colours")
+    assert ended(6, 7) in page_text(at)
+    run_search(searches, store, "colours", should_end=lambda: False, wait=lambda: time.sleep(0.01))
+    at.run()
+    assert ended(7, 7) in page_text(at) and not at.exception
+
+
 def test_a_completed_search_leads_to_its_best_settings_and_to_a_new_search(searched, open_page):
     at = open_page("search", search="colours")
     keys_in_order = [button.key for button in at.button]

@@ -65,10 +65,10 @@ def _show(name: str, was_active: bool) -> None:
 
 
 def _show_all(search: Search, was_active: bool) -> None:
-    if was_active != _is_active(search):
+    if was_active != (is_active := _is_active(search)):
         st.rerun()  # the whole page, with or without a timer
     with st.spinner("Reading the trials…"):  # the first time Optuna is loaded
-        trials = trials_for(search)
+        trials = trials_for(search, is_active=is_active)
     _show_state(search, trials)
     _show_controls(search, trials)
     if search.error:
