@@ -29,13 +29,17 @@ WATCHED = "data-jobs-watched"  # in the session: the imports that it has shown w
 WAITS = "The import waits for your answer, and then continues."
 
 
-def show_jobs(*, shows_results: bool) -> None:
-    """Show running and recently ended imports; refreshed twice a second while one is running. shows_results: also those that nobody watched here."""
+def show_jobs(*, shows_results: bool) -> bool:
+    """Show running and recently ended imports; refreshed twice a second while one is running. shows_results: also those that nobody watched here.
+
+    Return whether an import of this person waits for an answer, which is the next thing to do.
+    """
     jobs = _recent_jobs(shows_results)
     if jobs:
         is_active = any(job.is_active for job in jobs)
         with st.container():  # a fragment of varying length needs a container of its own
             st.fragment(_show, run_every=REFRESH_SECONDS if is_active else None)(is_active, shows_results)
+    return any(job.question and job.owner == person() for job in jobs)
 
 
 def _show(was_active: bool, shows_results: bool) -> None:

@@ -20,6 +20,7 @@ from pages.shared.links import page_file
 from pages.shared.notices import notify, show_notices
 from pages.shared.people import may_change, person, show_owner
 from pages.shared.progress import TIME_LEFT
+from pages.shared.removed_set import show_data_error
 from pages.shared.searches import POLL_SECONDS, trials_for
 from pages.shared.server import get_searches, get_store
 from pages.shared.stream import MOST_TOGETHER
@@ -61,7 +62,7 @@ def _show(name: str, was_active: bool) -> None:
     try:
         _show_all(get_searches().search(name), was_active)
     except StudioError as error:
-        st.error(plain(error), icon=":material/error:")
+        show_data_error(error)
 
 
 def _show_all(search: Search, was_active: bool) -> None:
