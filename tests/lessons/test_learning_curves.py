@@ -74,7 +74,7 @@ def test_three_ways_are_trained_on_the_same_few_images_and_compared(home, photog
 @pytest.mark.parametrize("advantage", [0.2, 0.0])
 def test_a_way_is_the_best_only_where_its_paired_difference_is_significant(home, tmp_path, advantage):
     store = Store(home)
-    data = str(write_images(tmp_path / "photographs", count=30))
+    data = str(write_images(tmp_path / "photographs", count=14))
     attempt = start_learning_curves(store, data, UNKNOWN, draws=3)
     noise = iter(np.random.default_rng(0).normal(0, 0.01, 99).tolist())
     values = {}
@@ -86,7 +86,7 @@ def test_a_way_is_the_best_only_where_its_paired_difference_is_significant(home,
     assert {
         (way, size): accuracies for way, sizes in measure_curves(current.runs).items() for size, accuracies in sizes.items()
     } == values
-    assert sizes_of(current.runs) == (5, 10, 20) and asked_size((5, 10, 20)) == 10
+    assert sizes_of(current.runs) == (5, 10) and asked_size((5, 10, 20)) == 10
     outcome = judge(current)
     assert outcome.is_clear == bool(advantage)
     assert mean(values[outcome.best, 10]) == max(mean(values[way, 10]) for way in WAYS)

@@ -28,7 +28,7 @@ VIEW = {"view": "Few images"}
 
 @pytest.fixture
 def photographs(empty, tmp_path):
-    folder = write_images(tmp_path / "photographs", count=30)
+    folder = write_images(tmp_path / "photographs", count=14)
     finish(import_files("photographs", folder, ImportOptions(image_size=16), empty.home))
     return empty
 
