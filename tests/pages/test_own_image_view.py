@@ -90,6 +90,9 @@ def test_images_beyond_the_limit_are_counted(trained, digits, open_page):
 
 def test_an_image_of_the_data_set_is_classified_from_its_own_pixels(classifier, digits, open_page):
     at = take(open_page, FROM_SET)
+    (splits,) = (group for group in at.button_group if group.label == SPLIT_LABEL)
+    assert splits.value == "Validation", "test images are shown only where they are asked for"
+    splits.set_value("Test").run()
     (label,) = (box for box in at.selectbox if box.key.endswith("-class"))
     label.set_value(7).run()
     (number,) = at.number_input
@@ -101,7 +104,7 @@ def test_an_image_of_the_data_set_is_classified_from_its_own_pixels(classifier, 
     assert any(f"{probability:.1%}" in caption.value for caption in at.caption)
 
 
-@pytest.mark.parametrize("split", ["Training", "Validation"])
+@pytest.mark.parametrize("split", ["Training", "Test"])
 def test_random_shows_an_image_of_any_class_of_the_split(trained, open_page, split):
     at = take(open_page, FROM_SET)
     (splits,) = (group for group in at.button_group if group.label == SPLIT_LABEL)
