@@ -154,7 +154,7 @@ def _check(args: argparse.Namespace, home: Home) -> CommandResult:
     lines += ["", DUPLICATES.format(same=quality.pairs["same"], near=quality.pairs["near"])]
     lines += [f"- {warning}" for warning in quality.warnings]
     lines += filter(None, [describe_conversions(source.index)])
-    lines += [f"skipped: {file.path}: {file.reason}" for file in skipped]
+    lines += [f"skipped: {file.path}: {file.explanation}" for file in skipped]
     return CommandResult(result, "\n".join(lines))
 
 
