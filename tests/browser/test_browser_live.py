@@ -82,6 +82,7 @@ def test_the_curves_fill_their_cards_after_a_stage_without_curves_and_beside_a_c
         store.log.append(run, [started(1000, 1), Progress("Reading", 1, 9)])
         visit(page, server, "train", f"?run={run}")
         expect(page.locator(".live-stage")).to_have_text("Reading 1 of 9")
+        expect(page.locator(".live-bar")).to_have_attribute("aria-valuenow", "11")
         page.wait_for_timeout(500)  # in this time the charts, which are still hidden, would be drawn
         store.log.append(run, [steps(1, 50)])
         await_points(page, 50)
