@@ -24,7 +24,12 @@ def test_the_duration_is_ours_for_the_digits_and_unknown_for_another_model_until
     assert UNKNOWN_OF_HEAD in captions(at) and UNCHANGED in captions(at)
     assert not any(one.label == FIELDS["cutout"].title for one in at.number_input)
     at = fill(at, train="all")
-    assert UNKNOWN in captions(at) and UNCHANGED not in captions(at) and field(at, "cutout").value == 0
+    assert (
+        UNKNOWN_OF_HEAD not in captions(at)
+        and UNKNOWN in captions(at)
+        and UNCHANGED not in captions(at)
+        and field(at, "cutout").value == 0
+    )
 
 
 def test_the_duration_follows_earlier_runs_and_the_epochs(trained, open_page):
