@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import TrainConfig
 from cnn_core.data.source import DataInfo
 from cnn_core.errors import StudioError
@@ -22,6 +23,7 @@ from pages.shared.forms import default_value
 
 if TYPE_CHECKING:
     from cnn_core.models.cost import Cost
+    from cnn_core.models.head_cost import HeadCost
 
 FIGURES = {
     "Parameters": "Number of values that the model learns. Where only the head is trained, the others keep their pretrained values.",
@@ -84,14 +86,17 @@ def show_model(places: ModelPlaces, config: TrainConfig, info: DataInfo) -> None
 
 
 def _figures(config: TrainConfig, info: DataInfo) -> Sequence[Figure]:
-    cost = _cost(config.model, info, config.batch_size, config.model_options)
-    memory, trained = cost.memory_bytes, None
-    if config.learns_on_features:
-        from cnn_core.models.head_cost import head_cost
-
-        head = head_cost(config.model, **info.shape, **config.model_options)
-        memory, trained = head.memory_bytes, LEARNING.format(count=head.parameters)
+    cost, head = _cost(config.model, info, config.batch_size, config.model_options), _cost_of_head(config, info)
+    memory = (head or cost).memory_bytes
+    trained = LEARNING.format(count=head.parameters) if head else None
     return (f"{cost.parameters:,}", trained), (_short(cost.multiply_adds), None), (f"{memory / 1e6:,.0f} MB", None)
+
+
+def _cost_of_head(config: TrainConfig, info: DataInfo) -> "HeadCost | None":
+    """Return the cost of training the head alone; None where more is trained."""
+    from cnn_core.models.head_cost import head_cost
+
+    return head_cost(config.model, **info.shape, **config.model_options) if config.learns_on_features else None
 
 
 def _picture(config: TrainConfig, info: DataInfo) -> str:
@@ -111,7 +116,7 @@ def compare_models(config: TrainConfig, info: DataInfo) -> None:
         if st.button(
             MEASURE,
             icon=":material/timer:",
-            help="Measures a few training steps of each model on this machine. A run that trains at the same time makes the result too high.",
+            help="Measures a few training steps of all layers of each model on this machine. A run that trains at the same time makes the result too high.",
         ):
             cache.compute(cache.EPOCH_TIMES, "seconds", version, _measure(config, info))
         seconds = cache.load(cache.EPOCH_TIMES, "seconds", version) or {}
@@ -147,6 +152,7 @@ def _row(name: str, config: TrainConfig, info: DataInfo, seconds: float | None) 
     row = {"Model": FAMILIES[name].title}
     try:
         cost = _cost(name, info, config.batch_size, _options(name, config))
+        head = _cost_of_head(config if name == config.model else make_config(data=config.data, model=name), info)
     except StudioError:
         return row | {
             "Parameters": None,
@@ -157,7 +163,7 @@ def _row(name: str, config: TrainConfig, info: DataInfo, seconds: float | None) 
     return row | {
         "Parameters": cost.parameters,
         "Multiply-adds": _short(cost.multiply_adds),
-        "Memory (MB)": round(cost.memory_bytes / 1e6),
+        "Memory (MB)": round((head or cost).memory_bytes / 1e6),
         "Time per epoch (s)": None if seconds is None else round(seconds, 1),
     }
 
