@@ -48,9 +48,8 @@ def describe_skipped(index: Index, where: str) -> str:
 
 
 def _shorten(file: SkippedFile) -> str:
-    """Return the first sentence of the reason: "it is empty", with "it" in place of the name of the file."""
-    reason = file.reason.replace(f"{file.path} ", "it ", 1) if file.reason.startswith(f"{file.path} ") else file.reason
-    return reason.partition(". ")[0].rstrip(".")
+    """Return the first sentence of the reason without its full stop: "it is empty"."""
+    return file.explanation.partition(". ")[0].rstrip(".")
 
 
 def skipped_facts(index: Index) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from tests.pages.manual_run import epoch, loss, started, steps, trained_here
 
 MARK = f"{LOSS}.theVeryNode = true"
 IS_MARKED = f"{LOSS}.theVeryNode === true"
+FILL = """() => [...document.querySelectorAll(".live-chart")].every(
+    (chart) => chart.clientWidth && Math.abs(chart._fullLayout?.width - chart.clientWidth) < 1)"""
 RANGES = f"[...{LOSS}.layout.xaxis.range, ...{LOSS}.layout.yaxis.range]"
 
 
@@ -73,6 +75,23 @@ def test_chart_and_zoom_survive_updates_a_rerun_of_the_page_and_a_change_of_the_
         assert page.evaluate(RANGES) == zoomed
         assert page.evaluate(IS_MARKED)
         assert points(page) == list(range(1, 111))
+
+
+def test_the_curves_fill_their_cards_after_a_stage_without_curves_and_beside_a_closed_sidebar(page, server, store):
+    with trained_here(store) as run:
+        store.log.append(run, [started(1000, 1), Progress("Reading", 1, 9)])
+        visit(page, server, "train", f"?run={run}")
+        expect(page.locator(".live-stage")).to_have_text("Reading 1 of 9")
+        expect(page.locator(".live-bar")).to_have_attribute("aria-valuenow", "11")
+        page.wait_for_timeout(500)  # in this time the charts, which are still hidden, would be drawn
+        store.log.append(run, [steps(1, 50)])
+        await_points(page, 50)
+        page.wait_for_function(FILL)
+        narrow = page.evaluate(f"{LOSS}.clientWidth")
+        page.get_by_test_id("stSidebar").hover()
+        page.get_by_test_id("stSidebarCollapseButton").get_by_role("button").click()
+        page.wait_for_function(f"narrow => {LOSS}.clientWidth > narrow", arg=narrow)
+        page.wait_for_function(FILL)
 
 
 def test_a_reloaded_tab_and_a_second_tab_show_the_same_live_run(page, open_tab, server, store):

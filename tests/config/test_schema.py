@@ -221,6 +221,19 @@ def test_a_setting_has_an_effect_where_its_network_optimizer_or_schedule_knows_i
     assert has_effect("drop_factor", plateau) and has_effect("plateau_patience", plateau) and not has_effect("drop_at", plateau)
 
 
+def test_nothing_that_changes_the_training_images_has_an_effect_where_only_a_pretrained_head_learns():
+    changes_images = {name for name in FIELDS if metadata(name).group == "Augmentation"} | {"start_side"}
+    head, everything = (make_config(data="photos", model="efficientnet-lite0", train=train) for train in ("head", "all"))
+    scratch = make_config(data="photos", model="efficientnet-lite0", weights="scratch", train="head")
+    other = make_config(data="photos", model="simple", train="head")
+    assert not changes_images & settings_in_effect(head).keys() and "mirror" in settings_in_effect(head)
+    assert changes_images <= settings_in_effect(everything).keys()
+    assert changes_images <= settings_in_effect(scratch).keys()
+    assert changes_images - {"start_side"} <= settings_in_effect(other).keys()
+    assert [one.learns_on_features for one in (head, everything, scratch, other)] == [True, False, False, False]
+    assert settings_deciding_on("flip") == ("weights", "train")
+
+
 @pytest.mark.parametrize(
     ("name", "deciding", "values"),
     [("crop_fill", "crop", (0, 0.0625)), ("decay_all", "weight_decay", (0.0, 1e-4)), ("nesterov", "momentum", (0, 0.5))],

@@ -22,6 +22,9 @@ from pages.views.data.own_copy import offer_own_copy
 PAGE, PAIRS_PAGE = 32, 8
 NAME_WIDTH = 40  # letters of a name below an image
 CHANGED = "data-changed"
+ACROSS_FIRST = "Pairs across two splits come first: they make the test accuracy too high."
+COUNTED_TWICE = "An image that is there twice counts twice in training, or in the accuracy."
+EXCLUDE_ONE = "Exclude one image of each pair."
 ALL_SPLITS, SPLIT = "all", "data-split"
 STATES = {"Used": USED, "Excluded": "problem is null and is_excluded", "Relabelled": "problem is null and label != given"}
 NO_IMAGES = "No images match these filters. Choose another class, split or state, or search for another name."
@@ -154,7 +157,7 @@ def show_duplicates(source: ImportedSource) -> None:
     if not total:
         st.success("No duplicates were found.", icon=":material/check_circle:")
         return
-    st.caption("Pairs across two splits come first: they make the test accuracy too high. Exclude one image of each pair.")
+    st.caption(f"{ACROSS_FIRST if counts['across'] else COUNTED_TWICE} {EXCLUDE_ONE}")
     pages = -(-total // PAIRS_PAGE)
     page = st.pagination(pages, key="data-pairs-page") if pages > 1 else 1
     can_change = may_change(owner_of(source.folder))

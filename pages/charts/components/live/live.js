@@ -222,9 +222,10 @@ class LivePanel extends ChartView {
     Plotly.Fx.hover(chart, [TRAINING, VALIDATION].map((curveNumber) => ({ curveNumber, pointNumber })));
   }
 
+  // The bar shows the progress of the training, and before its first step that of the stage, such as computing features.
   showProgress({ status, stage, step, steps_total }) {
     const bar = this.element.querySelector(".live-bar"), isFinished = status === "finished";
-    const fraction = steps_total ? (isFinished ? 1 : step / steps_total) : stage ? stage.done / Math.max(1, stage.total) : Number(isFinished);
+    const fraction = isFinished ? 1 : step || !stage ? step / Math.max(1, steps_total) : stage.done / Math.max(1, stage.total);
     bar.setAttribute("aria-valuenow", Math.round(100 * fraction));
     bar.firstElementChild.style.width = `${100 * fraction}%`;
   }
