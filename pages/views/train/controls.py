@@ -17,6 +17,7 @@ from cnn_core.runs.sharing import is_used_by_others
 from pages.shared.form_values import fill_form
 from pages.shared.forms import changed_inputs
 from pages.shared.links import page_file
+from pages.shared.notices import notify
 from pages.shared.people import is_teacher, may_change, show_owner
 from pages.shared.run_selection import SOME_EPOCHS
 from pages.shared.server import get_store
@@ -117,7 +118,10 @@ def _show_form_button(run: Run) -> None:
 
 
 def _show_request_buttons(run: Run) -> None:
-    """Show the buttons for a run that waits or trains."""
+    """Show the buttons for a run that waits or trains; while it is being stopped, that it is."""
+    if run.is_active and get_store().requests.should_stop(run.id):
+        st.caption(STOPPING)
+        return
     if run.status == "running":
         _request_button(run, "pause", "Pause", "pause", "pause", "Pauses before the next step.")
     if run.status == "paused":
@@ -147,7 +151,8 @@ def _request_button(run: Run, key: str, label: str, icon: str, kind: RequestKind
 
 def _stop(run: Run) -> None:
     get_store().requests.stop(run.id)
-    st.toast(REMOVED if run.status == "queued" else STOPPING, icon=":material/stop_circle:")
+    if get_store().run(run.id).status == "stopped":  # it waited; of a run that trains, the page says that it stops until it has
+        notify(REMOVED, icon=":material/stop_circle:")
 
 
 def _change_settings(run: Run) -> None:
