@@ -10,7 +10,7 @@ from cnn_core.config.schema import has_effect, title, value_text
 from cnn_core.events import Changed
 from cnn_core.runs.lock import hold
 from pages.shared.run_selection import NO_RUN, STATUS
-from pages.views.train.controls import CHILD, PARENT, REMOVED, STOPPING
+from pages.views.train.controls import CHILD, PARENT, REMOVED, SAVING, STOPPING
 from tests.helpers import is_a_sentence
 from tests.pages.manual_run import epoch, started, steps
 
@@ -209,6 +209,7 @@ def test_a_training_run_can_be_paused_and_saved_and_a_paused_one_continued(empty
         assert f"resume-{run}" not in keys(at)
         at.button(key=f"pause-{run}").click().run()
         at.button(key=f"save-{run}").click().run()
+        assert [toast.value for toast in at.toast] == [SAVING]
         assert requests_of(empty, run) == [("pause", {}), ("save", {})]
         empty.set_status(run, "paused")
         at.run()

@@ -29,6 +29,8 @@ USED_BY_OTHERS = "Exercises of other people use this run too, so only a teacher 
 PARENT, CHILD = "Branched from {parent} after epoch {epoch}", "{child} branched after epoch {epoch}"
 STOP_HELP = "Stops after the current step. The best model so far is saved. Resume continues the run later."
 REMOVE_HELP = "Removes the run from the queue. Resume puts it back later."
+SAVE_HELP = "Saves a checkpoint now. Otherwise one is saved every 20 seconds."
+SAVING = "A checkpoint is saved after the current step."
 STOPPING, REMOVED = "The run stops after the current step.", "The run was removed from the queue."
 AGAIN_HELP = "Opens the form with the settings of this run. Nothing is started."
 NO_EPOCHS = "This run has no saved epochs, so it cannot be branched"
@@ -66,9 +68,7 @@ def show_controls(run: Run, *, has_primary: bool) -> None:
 def _show_more(run: Run, *, may_save: bool) -> None:
     """Show what is needed seldom while a run trains: Save now, and the pages that use the best model so far."""
     if may_save:
-        _request_button(
-            run, "save", "Save now", "save", "save", "Saves a checkpoint now. Otherwise one is saved every 20 seconds."
-        )
+        st.button("Save now", icon=":material/save:", help=SAVE_HELP, key=f"save-{run.id}", on_click=_save, args=(run,))
     _link_model_pages(run)
 
 
@@ -140,6 +140,11 @@ def _show_request_buttons(run: Run) -> None:
             "Change settings", icon=":material/tune:", help="Changes settings while the run trains, from the next step on."
         ):
             _change_settings(run)
+
+
+def _save(run: Run) -> None:
+    get_store().requests.add(run.id, "save")
+    notify(SAVING, icon=":material/save:")
 
 
 def _request_button(run: Run, key: str, label: str, icon: str, kind: RequestKind, help: str) -> None:
