@@ -25,14 +25,12 @@ from cnn_core.text import counted
 from pages.shared.text import plain
 from pages.views.data.add import FOLDER, PATH
 from pages.views.data.corrections import ALL_SPLITS, NO_IMAGES
-from pages.views.data.jobs import ANNOUNCEMENT, STATUS
 from pages.views.data.mode import MODE, STORAGE
 from pages.views.data.overview import AUGMENTATION, CLASSES, CORRECTIONS, DUPLICATES, IMAGES, SKIPPED
 from pages.views.data.split import TEST_FRACTION
 from tests.data.imports import encoded, noise, write_folder
 from tests.data.odd_images import odd_images
 from tests.helpers import is_a_sentence
-from tests.pages.announcements import announcements
 from tests.pages.data_form import open_form, run_imports, start_import
 
 
@@ -207,13 +205,11 @@ def test_a_zip_is_imported_in_the_background_under_the_chosen_name(empty, open_p
     assert not at.exception and not at.error
     (job,) = Jobs(empty.home).all()
     assert (job.name, job.status, job.is_upload) == ("mine", "queued", True)
-    assert announcements(at) == [ANNOUNCEMENT.format(name="mine", status=STATUS["queued"])]
     run_imports(empty.home)
     info = open_source("mine", empty.home).info
     assert (info.classes, info.train_count + info.test_count) == (("blue", "green", "red"), 30)
     assert list((empty.home.data / "uploads").iterdir()) == []
     at.run()
-    assert announcements(at) == [ANNOUNCEMENT.format(name="mine", status=STATUS["finished"])]
     at.button(key="view-mine").click().run()
     assert {metric.label: metric.value for metric in at.metric}["Classes"] == "3"
 
