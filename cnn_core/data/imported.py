@@ -152,6 +152,9 @@ class OnDemandSource(ABC):
             except BusyError:
                 yield Progress(WAITING, 0, 1)
                 time.sleep(WAIT_SECONDS)
+            except DataError:
+                if not self.is_ready:  # else another process has just imported it
+                    raise
 
     def check_changes(self) -> Generator[Progress, None, None]:
         """Find out whether files that may have changed since the import have changed, so that the facts are those of the files."""

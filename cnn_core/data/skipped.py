@@ -15,8 +15,8 @@ MAX_NAMED = 5
 IMPORTED_IMAGES = "{images} imported in {classes}. Original size: {sizes} pixels; {resized}."
 RESIZED, NONE_RESIZED = "{images} resized to {side}×{side}", "none was resized"
 SKIPPED_FILES = "{files} skipped: {named}. {where}"
-SEE_COMMAND = "The command “data check {name}” lists them."
-SEE_VIEW = "The view “Skipped files” of the data set lists them."
+SEE_COMMAND = "The command “data check {name}” lists all skipped files."
+SEE_VIEW = "The view “Skipped files” of the data set lists all skipped files."
 
 
 def describe_imported(source: ImportedSource) -> str:

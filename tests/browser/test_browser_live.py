@@ -22,9 +22,13 @@ RANGES = f"[...{LOSS}.layout.xaxis.range, ...{LOSS}.layout.yaxis.range]"
 
 def test_steps_epochs_and_the_star_of_the_best_epoch_appear_live_without_a_rerun(page, server, store):
     with trained_here(store) as run:
-        store.log.append(run, [Note("Left out: <img src=x onerror=alert(1)>.png is damaged."), started(), steps(1, 4)])
+        store.log.append(run, [Note("Left out: <img src=x onerror=alert(1)>.png is damaged."), started()])
         visit(page, server, "train", f"?run={run}")
+        expect(page.locator(".live")).to_have_attribute("data-empty", "true")
+        page.wait_for_timeout(500)  # in this time a chart without points would be drawn, which has no size yet
+        store.log.append(run, [steps(1, 4)])
         await_points(page, 4)
+        assert page.evaluate(f"{LOSS}._fullLayout.width") == pytest.approx(page.evaluate(f"{LOSS}.clientWidth"), abs=1)
         expect(page.locator(".live-notes li")).to_have_text("Left out: <img src=x onerror=alert(1)>.png is damaged.")
         page.evaluate(MARK)
         page.evaluate("window.reruns = 0")
@@ -41,7 +45,7 @@ def test_steps_epochs_and_the_star_of_the_best_epoch_appear_live_without_a_rerun
         star = page.evaluate(f"(({{name, x, marker}}) => ({{name, x: Array.from(x), symbol: marker.symbol}}))({LOSS}.data[3])")
         assert star == {"name": "best", "x": [2], "symbol": "star"}
         shown = figure(page, "best"), figure(page, "accuracy"), figure(page, "epoch")
-        assert shown == ("80.0% epoch 2", "70.0% epoch 3", "4 / 4")
+        assert shown == ("80.0% epoch 2", "70.0% epoch 3", "3 / 4")
         assert page.locator(".live-step").inner_text() == "step 30 of 40"
         assert page.locator(".live-bar").get_attribute("aria-valuenow") == "75"
         assert page.evaluate(IS_MARKED), "the chart is still the node it was"

@@ -20,6 +20,7 @@ from pages.shared.people import may_read_paths, person
 from pages.shared.server import get_jobs, get_store
 from pages.shared.text import plain
 from pages.views.data.collect import collect_classes, count_collected
+from pages.views.data.jobs import note_start
 
 FITS = {
     "crop": "Centre crop",
@@ -163,6 +164,7 @@ def _start_import(name: str, options: Mapping[str, Any], get_source: GetSource) 
     if name != typed:
         notify(plain(NAME_CHANGED.format(typed=typed, name=name)), icon=":material/edit:")
     st.session_state[STARTED] = name
+    note_start()
     st.rerun()
 
 

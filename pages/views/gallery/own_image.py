@@ -51,8 +51,9 @@ def show_own_image(run: Run) -> None:
         elif not files:  # the error of a single file is shown beside it
             st.info(EMPTY_TEXT, icon=":material/gesture:")
         if source == DRAW:
-            above.html(phone_summary(summary))
-            mark_answered(canvas_key(classifier.card, KEY, is_ink=is_ink), summary and f"{PREDICTION}: {summary}")
+            prediction = summary and f"{PREDICTION}: {summary}"
+            above.html(phone_summary(prediction))
+            mark_answered(canvas_key(classifier.card, KEY, is_ink=is_ink), prediction)
         if compare_with_training(run) and (image or files):  # last, so that the prediction does not wait for it
             st.rerun()
 
@@ -62,9 +63,9 @@ def first_input(card: "ModelCard") -> str:
     return UPLOAD if card.channels == 3 and not card.ink else DRAW
 
 
-def phone_summary(summary: str) -> str:
+def phone_summary(prediction: str) -> str:
     """Return the prediction in one line above the canvas, shown only where the columns stand one below the other. It keeps its height when empty."""
-    return f'<p class="phone-summary" aria-hidden="true">{html.escape(summary) or "&nbsp;"}</p>'
+    return f'<p class="phone-summary" aria-hidden="true">{html.escape(prediction) or "&nbsp;"}</p>'
 
 
 def _read_image(
