@@ -39,6 +39,7 @@ SETTINGS: dict[str, Any] = {
     "epochs": EPOCHS,
     "head_epochs": HEAD_EPOCHS,
     "trained_blocks": 3,
+    "frozen_norm": True,
     "layer_decay": 0.75,
     "fine_tuning_rate": 0.5,
     "batch_size": 12,
