@@ -203,7 +203,7 @@ def test_a_setting_has_an_effect_where_its_network_optimizer_or_schedule_knows_i
     simple = make_config().model_dump()
     without = {name for name in FIELDS if not has_effect(name, simple)}
     schedules = {"drop_at", "drop_factor", "plateau_patience", "knots"}
-    pretrained = {"train", "head_epochs", "fine_tuning_rate"}
+    pretrained = {"train", "trained_blocks", "head_epochs", "fine_tuning_rate", "layer_decay", "frozen_norm"}
     assert (
         without == {"momentum", "nesterov", "adam_rate", "weights", "mirror", "start_side", "decay_all"} | schedules | pretrained
     )  # digits are not flipped, and Adam's weight decay is 0
@@ -212,7 +212,11 @@ def test_a_setting_has_an_effect_where_its_network_optimizer_or_schedule_knows_i
     )
     assert has_effect("adam_rate", {**simple, "optimizer": "muon"}) and has_effect("nesterov", {**simple, "optimizer": "muon"})
     assert has_effect("mirror", {**simple, "flip": "random"}) and not has_effect("mirror", {**simple, "flip": "off"})
-    head, everything = ({"model": "mobilenet", "weights": "pretrained", "train": train} for train in ("head", "all"))
+    head, blocks, everything = (
+        {"model": "mobilenet", "weights": "pretrained", "train": train} for train in ("head", "blocks", "all")
+    )
+    assert has_effect("trained_blocks", blocks) and not has_effect("trained_blocks", everything)
+    assert has_effect("layer_decay", blocks) and has_effect("layer_decay", everything) and not has_effect("layer_decay", head)
     assert has_effect("train", head) and not has_effect("head_epochs", head) and has_effect("head_epochs", everything)
     assert has_effect("weights", {"model": "mobilenet"}) and not has_effect("width", {"model": "mobilenet"})
     assert not has_effect("depth", {"model": "resnet9"}) and has_effect("width", {"model": "resnet9"})
