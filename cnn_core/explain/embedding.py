@@ -11,13 +11,10 @@ import torch
 from scipy.linalg import eigh
 from torch import nn
 
-from cnn_core.data.batches import Batches
-from cnn_core.data.epoch_order import EpochOrder
 from cnn_core.data.source import ImageSet
 from cnn_core.events import Progress
 from cnn_core.explain.tsne import run_tsne
-from cnn_core.features.batches import FeatureBatches
-from cnn_core.features.kept_layers import find_kept_layers
+from cnn_core.features.kept_layers import read_for_model
 from cnn_core.features.store import FeatureStore
 from cnn_core.models.hooks import find_last_linear, forward_plain, hookable_copy
 from cnn_core.models.saving import ModelCard
@@ -42,8 +39,8 @@ def compute_features(
 ) -> Generator[Progress, None, np.ndarray]:
     """Compute the input of the model's last linear layer, (n, features) float32; the logits if it has none. Yields Progress.
 
-    The images are not flipped, even if the model averages predictions over horizontal flips. store: where features of the images may be kept. If those
-    of the model's frozen layers are, only its head is computed.
+    The images are not flipped, even if the model averages predictions over horizontal flips. store: where features of the images may be kept
+    (see `read_for_model`).
     """
     features: list[torch.Tensor] = []
     copy = hookable_copy(model)
@@ -51,19 +48,12 @@ def compute_features(
     if last is not None:
         last.register_forward_pre_hook(lambda _, inputs: features.append(inputs[0].float().flatten(1).cpu()))
     device = next(copy.parameters()).device
-    layers = find_kept_layers(copy, card, device, store)
-    batches: EpochOrder
-    if layers:
-        kept = FeatureBatches(images, layers, batch_size=BATCH, shuffle=False, seed=0)
-        yield from (event for event in kept.prepare() if isinstance(event, Progress))
-        part, batches = copy.get_submodule(layers.part), kept
-        features.clear()  # of images whose features were not kept yet
-    else:
-        part, batches = copy, Batches(images, batch_size=BATCH, device=device, mean=card.mean, std=card.std)
-    for done, (batch, _) in enumerate(batches):
+    reading = yield from read_for_model(copy, card, images, device, store, batch_size=BATCH)
+    features.clear()  # of images that were computed with the whole model, to keep what its other layers make of them
+    for done, (batch, _) in enumerate(reading.batches):
         yield Progress(FEATURES_STAGE, min(done * BATCH, len(images)), len(images))
         with torch.inference_mode():
-            logits = forward_plain(part, batch)
+            logits = forward_plain(reading.module, batch)
         if last is None:
             features.append(logits.float().cpu())
     return torch.cat(features).numpy()

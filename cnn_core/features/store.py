@@ -128,7 +128,8 @@ def open_feature_store(source: DataSource) -> FeatureStore | None:
         facts = imported.facts
         if facts["fingerprint"] != source.info.fingerprint.partition("-")[0]:
             return None  # imported or split again since its images were loaded
-        preparation = repr((facts["image_size"], facts["channels"], facts["options"]["fit"]))
+        info, stored = source.info, (facts["image_size"], facts["options"]["fit"], facts.get("kept_side", 0))
+        preparation = repr((info.image_size, info.channels, info.fit, stored))
         return FeatureStore(folder, imported.index.digests(), preparation)
     except (DataError, KeyError):
         return None

@@ -14,8 +14,6 @@ import numpy as np
 import torch
 
 from cnn_core.config.schema import TrainConfig
-from cnn_core.data.batches import Batches
-from cnn_core.data.epoch_order import EpochOrder
 from cnn_core.data.imported import OnDemandSource
 from cnn_core.data.open import open_source
 from cnn_core.data.source import DataSource, ImageSet, Loading, Split
@@ -23,8 +21,7 @@ from cnn_core.data.splits import stratified_split
 from cnn_core.device import choose_device
 from cnn_core.errors import NoModelError, RunError
 from cnn_core.events import Progress
-from cnn_core.features.batches import FeatureBatches
-from cnn_core.features.kept_layers import find_kept_layers
+from cnn_core.features.kept_layers import read_for_model
 from cnn_core.features.store import FeatureStore, open_feature_store
 from cnn_core.files import write_atomically
 from cnn_core.home import CARD, EVALUATIONS, WEIGHTS, Home, epoch_file
@@ -137,17 +134,10 @@ def evaluate(
 ) -> Generator[Progress, None, Evaluation]:
     """Compute the model's logits for `images`. Yields Progress.
 
-    store: where features of the images may be kept. If those of the model's frozen layers are, the logits are those of its head for them.
+    store: where features of the images may be kept (see `read_for_model`).
     """
-    batches: EpochOrder
-    layers = find_kept_layers(model, card, device, store)
-    if layers:
-        features = FeatureBatches(images, layers, batch_size=BATCH, shuffle=False, seed=0)
-        yield from (event for event in features.prepare() if isinstance(event, Progress))
-        head, batches = model.get_submodule(layers.part), features
-    else:
-        head, batches = model, Batches(images, batch_size=BATCH, device=device, mean=card.mean, std=card.std)
-    logits = yield from compute_logits(head, batches, f"Evaluating {SPLIT_NAMES[split]} images")
+    reading = yield from read_for_model(model, card, images, device, store, batch_size=BATCH)
+    logits = yield from compute_logits(reading.module, reading.batches, f"Evaluating {SPLIT_NAMES[split]} images")
     return Evaluation(card.classes, logits.cpu().numpy(), images.labels)
 
 

@@ -17,6 +17,7 @@ from cnn_core.features.store import drop_features, feature_files, open_feature_s
 from cnn_core.home import Home
 from cnn_core.metrics.evaluation import evaluate, evaluate_run, load_split
 from cnn_core.models.saving import load_model
+from cnn_core.training.cross_validation import cross_validate_run, quick_recipe
 from cnn_core.training.recipe import train_run
 from tests.data.imports import run_import
 from tests.helpers import tiny_config, write_images
@@ -74,6 +75,9 @@ def test_a_second_training_computes_no_features_and_ends_with_the_same_bits(
     np.testing.assert_allclose(finish(compute_features(model, card, images, store)), features, rtol=1e-4, atol=1e-5)
     evaluation = finish(evaluate_run("0001-first", config, home, split="val"))
     np.testing.assert_allclose(evaluation.logits, plain.logits, rtol=1e-4, atol=1e-5)
+    recipe = quick_recipe(config, 32, 30)
+    predictions = finish(cross_validate_run(open_source("mine", home), folder, recipe, folds=2))
+    assert recipe == config and len(predictions.rows) == 24
 
 
 def test_a_run_whose_layers_all_learned_is_evaluated_from_its_images(source: ImportedSource, home: Home):
