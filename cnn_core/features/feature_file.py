@@ -52,5 +52,5 @@ def read_features(path: Path, key: str) -> np.ndarray | None:
     return records if is_whole else None
 
 
-def _bytes_of(records: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(records).view(np.uint8)
+def _bytes_of(records: np.ndarray) -> memoryview:
+    return memoryview(np.ascontiguousarray(records).view(np.uint8))

@@ -15,7 +15,7 @@ FREED = "{size} freed."
 
 def offer_free_space(folders: list[Path]) -> None:
     """Show what kept features take in these folders of data sets, and the button that deletes them; nothing where there are none."""
-    sizes = {folder: size for folder in folders if (size := sum(map(file_bytes, feature_files(folder))))}
+    sizes = {folder: taken for folder in folders if (taken := sum(map(file_bytes, feature_files(folder))))}
     if not sizes:
         return
     size = format_bytes(sum(sizes.values()))
