@@ -12,11 +12,12 @@ from torch import nn
 from cnn_core.config.schema import TrainConfig
 from cnn_core.data.batches import Batches
 from cnn_core.data.epoch_order import EpochOrder
-from cnn_core.device import Arithmetic
-from cnn_core.events import Progress
+from cnn_core.data.source import ImageSet
+from cnn_core.events import Note, Progress
+from cnn_core.features.batches import FeatureBatches
+from cnn_core.features.frozen_layers import FrozenLayers
 from cnn_core.models.layer_groups import frozen_modules, learning_names
 from cnn_core.models.registry import find_family
-from cnn_core.training.features import FeatureBatches
 from cnn_core.training.layer_decay import decay_learning_rates
 from cnn_core.training.optimizer import Optimizers, make_optimizer
 from cnn_core.training.schedule import WarmUp, make_schedule
@@ -65,8 +66,8 @@ class Stage:
     learning: tuple[nn.Parameter, ...] = ()
     frozen: tuple[nn.Module, ...] = ()
 
-    def prepare(self) -> Generator[Progress, None, None]:
-        """Compute the features of a frozen network, where this stage needs them. Yields Progress."""
+    def prepare(self) -> Generator[Progress | Note, None, None]:
+        """Read or compute the features of a frozen network, where this stage needs them. Yields Progress and Notes."""
         for batches in (self.batches, self.validation):
             if isinstance(batches, FeatureBatches):
                 yield from batches.prepare()
@@ -95,12 +96,13 @@ def make_stages(
     model: nn.Module,
     batches: Batches,
     validation: Batches,
-    make_plain: Callable[[], Batches],
-    arithmetic: Arithmetic,
+    plain: tuple[ImageSet, ImageSet],
+    freeze: Callable[[str], FrozenLayers],
 ) -> tuple[Stage, ...]:
     """Return the stages of a training of `model`.
 
-    make_plain: makes the images of `batches` without augmentation, in their order, which on a GPU takes its memory; called where features are read.
+    plain: the images of `batches` and of `validation`, in their order, of which features are computed. freeze: returns the layers before a module,
+    by its name.
     """
     stages: list[Stage] = []
     for plan in plan_stages(config):
@@ -109,12 +111,11 @@ def make_stages(
         read: EpochOrder = batches
         validated: EpochOrder = validation
         if part:
-            read = FeatureBatches(
-                make_plain(), model, part, arithmetic, batch_size=config.batch_size, shuffle=True, seed=config.seed
-            )
+            layers, (training_images, validation_images) = freeze(part), plain
+            read = FeatureBatches(training_images, layers, batch_size=config.batch_size, shuffle=True, seed=config.seed)
             if not config.mirror:  # else the model averages over mirrored images, of which these are no features
                 size = validation.batch_size
-                validated = FeatureBatches(validation, model, part, arithmetic, batch_size=size, shuffle=False, seed=0)
+                validated = FeatureBatches(validation_images, layers, batch_size=size, shuffle=False, seed=0)
         names = learning_names(model, head, count_learning_blocks(config, plan.trained))
         learning = tuple(value for name, value in model.named_parameters() if name in names and value.requires_grad)
         norms = has_frozen_norms(config, plan.trained)

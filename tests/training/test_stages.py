@@ -13,9 +13,9 @@ from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import TrainConfig
 from cnn_core.data.source import DataInfo, ImageSet
 from cnn_core.events import Epoch, Note, Progress, Steps
+from cnn_core.features.frozen_layers import STAGE
 from cnn_core.models.saving import load_model, save_card, save_weights
 from cnn_core.training.controls import apply_settings
-from cnn_core.training.features import STAGE
 from cnn_core.training.loop import Trainer
 from cnn_core.training.recipe import make_trainer
 from cnn_core.training.stages import ALL, BLOCKS, HEAD, LAYERS, STAGE_BEGINS, StagePlan, plan_stages, stage_learning_rate

@@ -5,7 +5,8 @@ import streamlit as st
 from cnn_core.data.imported import ImportedSource
 from cnn_core.data.own_copy import copy_set
 from cnn_core.errors import StudioError
-from pages.shared.people import person, this_person
+from cnn_core.runs.quota import folder_bytes
+from pages.shared.people import person, show_owner, this_person
 from pages.shared.server import get_store
 from pages.shared.text import plain
 
@@ -20,7 +21,7 @@ def offer_own_copy(source: ImportedSource) -> None:
     if st.button("Make my own copy", key="data-own-copy", icon=":material/content_copy:", help=COPY_HELP):
         try:
             with st.spinner("Copying…"):
-                get_store().quota.check_disk(person(), sum(file.stat().st_size for file in source.folder.iterdir()))
+                get_store().quota.check_disk(person(), folder_bytes(source.folder))
                 name = copy_set(source.folder.name, get_store().home, person(), this_person().name.partition("@")[0])
         except StudioError as error:
             st.error(plain(error), icon=":material/error:")
