@@ -13,6 +13,7 @@ from typing import Any
 
 from cnn_core.cli.command import CommandResult, Interrupt, find_run
 from cnn_core.cli.console import Console
+from cnn_core.cli.findings import describe_finding
 from cnn_core.config.defaults import make_config
 from cnn_core.config.recommendation import with_recommended_model
 from cnn_core.config.schema import TrainConfig, format_range
@@ -20,7 +21,9 @@ from cnn_core.config.settings_file import read_settings
 from cnn_core.events import Note
 from cnn_core.home import Home
 from cnn_core.runs.continuation import check_continuation
+from cnn_core.runs.diagnostics import AT_CHANCE, diagnose_run
 from cnn_core.runs.final_accuracy import reveal_test_accuracy
+from cnn_core.runs.history_cache import read_history
 from cnn_core.runs.lock import hold
 from cnn_core.runs.run import STATUS_WORDS, Run
 from cnn_core.runs.store import Store
@@ -113,4 +116,9 @@ def _describe_result(store: Store, run: Run) -> str:
         lines.append(f"best validation accuracy {summary['best_val_accuracy']:.2%} in epoch {summary['best_epoch']}")
     if (accuracy := reveal_test_accuracy(store, run)) is not None:
         lines.append(f"{TEST_ACCURACY} {accuracy:.2%}, loss {format_loss(summary['test_loss'])}")
+    lines += [
+        describe_finding(finding)
+        for finding in diagnose_run(store, run, read_history(store, run.id))
+        if finding.rule in AT_CHANCE
+    ]
     return "\n".join([*lines, f"files in {store.home.run_folder(run.id)}"])

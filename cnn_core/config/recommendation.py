@@ -27,8 +27,8 @@ PRETRAINED = "efficientnet-lite0"
 PHOTOGRAPH_SIDE = 48  # pixels; from this side on the pretrained network is far better
 FEW_SIDE, FEW_IMAGES = 32, 50  # pixels, training images a class: for few images in colour it is better from this side on
 RECOMMENDED = (
-    f"Recommended for this data set: {FAMILIES[PRETRAINED].title} starts from ImageNet weights and trains only its head, which takes seconds and needs few "
-    "images."
+    f"{FAMILIES[PRETRAINED].title} is recommended for this data set: only its head is trained, which takes seconds, and on 245 photographs of ants and bees it "
+    "reached 95%, where training from scratch reached 56%."
 )
 COST_OF_SCRATCH = (
     "Training from scratch needs thousands of images in each class: on 245 photographs of ants and bees it reached 56%, where guessing gives 54%, and "

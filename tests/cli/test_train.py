@@ -15,6 +15,7 @@ from cnn_core.__main__ import main, make_parser
 from cnn_core.cli.command import STOPPING
 from cnn_core.config.defaults import make_config
 from cnn_core.config.fitting import LOWERED_BATCH
+from cnn_core.config.recommendation import PRETRAINED, RECOMMENDED
 from cnn_core.config.schema import TrainConfig, format_range
 from cnn_core.config.settings_file import NO_SETTINGS, SYNTAX, TOO_LARGE, UNKNOWN_FORMAT
 from cnn_core.config.suggestions import divergence_remedy
@@ -22,6 +23,7 @@ from cnn_core.events import Epoch
 from cnn_core.execution.in_process import execute
 from cnn_core.home import CONFIG, NOT_A_RUN, WEIGHTS, Home
 from cnn_core.runs.queue import NOT_RESUMABLE
+from cnn_core.runs.rules.validation import FEW_FOR_SCRATCH
 from cnn_core.runs.run import NO_RUN, STATUS_WORDS
 from cnn_core.runs.store import Store
 from cnn_core.runs.submit import TOO_LARGE_BATCH
@@ -212,3 +214,16 @@ def test_few_images_can_be_trained_on_without_any_setting(home: Home, capsys: Ca
 def test_a_lowered_default_is_named_in_the_terminal(home: Home, capsys: Capture, image_folder: Path):
     assert main(["train", "--data", str(image_folder), "--epochs", "1", "--device", "cpu"]) == 0
     assert LOWERED_BATCH.format(batch_size=16, default=64, count=21) in capsys.readouterr().err
+
+
+def test_photographs_start_from_pretrained_weights_and_a_run_from_scratch_that_only_guesses_is_told_so(
+    home: Home, capsys: Capture, tmp_path: Path
+):
+    folder = write_images(tmp_path / "photographs", count=4, size=(64, 64))
+    arguments = ["train", "--data", str(folder), "--epochs", "1", "--device", "cpu"]
+    assert main(arguments) == 0
+    assert RECOMMENDED in capsys.readouterr().err and Store(home).runs()[0].config.model == PRETRAINED
+    assert main([*arguments, "--model", "simple", "--depth", "1", "--width", "0.25", "--learning-rate", "1e-6"]) == 0
+    captured = capsys.readouterr()
+    assert RECOMMENDED not in captured.err
+    assert FEW_FOR_SCRATCH in captured.out and f"--model {PRETRAINED}" in captured.out

@@ -4,11 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from cnn_core.config.defaults import make_config
 from cnn_core.config.recommendation import COST_OF_SCRATCH, PRETRAINED, RECOMMENDED
 from cnn_core.data.importer import ImportOptions, import_files
 from cnn_core.data.source import finish
+from cnn_core.execution.in_process import execute
 from cnn_core.models import embedded
 from cnn_core.models.embedded import NOT_INSTALLED
+from cnn_core.runs.rules.validation import FEW_FOR_SCRATCH
 from cnn_core.runs.store import Store
 from pages.shared.recommendation import USE_PRETRAINED
 from tests.helpers import write_images
@@ -70,4 +73,16 @@ def test_without_the_installed_weights_the_form_trains_from_scratch_and_says_why
 def test_the_search_form_recommends_the_same(own, open_page):
     at = fill(open_page("search", search=""), data=OWN)
     assert field(at, "model").value == PRETRAINED and RECOMMENDED in said(at)
+    assert not at.exception
+
+
+def test_a_run_from_scratch_that_only_guesses_opens_the_form_with_the_pretrained_settings(own, open_page):
+    config = make_config(data=OWN, epochs=2, batch_size=8, depth=1, width=0.25, learning_rate=1e-6, seed=5)
+    assert execute(own, run := own.create(config)) == "finished"
+    at = open_page("train", run=run)
+    (name,) = [button.key for button in at.button if button.key == f"diagnostics-{run}-{FEW_FOR_SCRATCH}"]
+    at.button(key=name).click().run()
+    assert field(at, "model").value == PRETRAINED and field(at, "seed").value == 5
+    assert (field(at, "weights").value, field(at, "train").value) == ("pretrained", "head")
+    assert field(at, "learning_rate").value == make_config(model=PRETRAINED).learning_rate
     assert not at.exception
