@@ -144,10 +144,16 @@ class Continued:
 
 @dataclass(frozen=True)
 class Finished:
-    """Training is over, and the best model was evaluated once on the test images."""
+    """Training is over, and the best model was evaluated once on the test images.
+
+    `out_of_fold_accuracy`: where only a head was trained on few images, the accuracy of 5-fold cross-validation on its `out_of_fold_images` training
+    images (see `training.head_cross_validation`); None in other runs and in those of earlier versions.
+    """
 
     test_accuracy: float
     test_loss: float
+    out_of_fold_accuracy: float | None = None
+    out_of_fold_images: int = 0
 
 
 Event = Progress | Note | Started | Resumed | Steps | Epoch | TrackedPredictions | Changed | Saved | Paused | Continued | Finished

@@ -25,6 +25,7 @@ from cnn_core.runs.diagnostics import AT_CHANCE, diagnose_run
 from cnn_core.runs.final_accuracy import reveal_test_accuracy
 from cnn_core.runs.history_cache import read_history
 from cnn_core.runs.lock import hold
+from cnn_core.runs.out_of_fold import describe_out_of_fold
 from cnn_core.runs.run import STATUS_WORDS, Run
 from cnn_core.runs.store import Store
 from cnn_core.text import counted, format_loss
@@ -114,6 +115,7 @@ def _describe_result(store: Store, run: Run) -> str:
         lines.append(f"{summary['images_per_second']:,.0f} images/s over {summary['train_seconds']:.1f} s of training alone")
     if summary["best_epoch"]:
         lines.append(f"best validation accuracy {summary['best_val_accuracy']:.2%} in epoch {summary['best_epoch']}")
+    lines += describe_out_of_fold(summary)
     if (accuracy := reveal_test_accuracy(store, run)) is not None:
         lines.append(f"{TEST_ACCURACY} {accuracy:.2%}, loss {format_loss(summary['test_loss'])}")
     lines += [

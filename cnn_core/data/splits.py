@@ -23,3 +23,14 @@ def stratified_split(labels: np.ndarray, fraction: float, seed: int) -> tuple[np
     chosen = np.sort(np.concatenate(drawn))
     rest = np.setdiff1d(np.arange(len(labels)), chosen, assume_unique=True)
     return rest, chosen
+
+
+def draw_folds(labels: np.ndarray, folds: int, seed: int) -> np.ndarray:
+    """Return the fold (N,) int64 of each image. Classes and images are spread evenly over the folds: their counts differ by at most one."""
+    # Not scikit-learn's StratifiedKFold: its other random draws would change the folds of saved results, and importing it takes 1.4 s.
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(labels))
+    order = order[np.argsort(labels[order], kind="stable")]  # by class, at random within each
+    fold_of = np.empty(len(labels), np.int64)
+    fold_of[order] = np.arange(len(labels)) % folds
+    return fold_of

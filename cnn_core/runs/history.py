@@ -280,4 +280,16 @@ def summarise_history(history: History) -> dict[str, Any]:
         "images_per_second": round(last.images / last.train_seconds, 1) if last else None,
         "device": started.device if started else None,
         "parameters": started.parameters if started else None,
+        **_out_of_fold(finished, started),
+    }
+
+
+def _out_of_fold(finished: Finished | None, started: Started | None) -> dict[str, Any]:
+    """Return the metrics of the cross-validation and the number of validation images; nothing for a run without it."""
+    if not finished or not started or finished.out_of_fold_accuracy is None:
+        return {}
+    return {
+        "out_of_fold_accuracy": finished.out_of_fold_accuracy,
+        "out_of_fold_images": finished.out_of_fold_images,
+        "val_images": started.val_count,
     }

@@ -22,6 +22,7 @@ from cnn_core.config.suggestions import divergence_remedy
 from cnn_core.events import Epoch
 from cnn_core.execution.in_process import execute
 from cnn_core.home import CONFIG, NOT_A_RUN, WEIGHTS, Home
+from cnn_core.runs.out_of_fold import TRUST_OUT_OF_FOLD
 from cnn_core.runs.queue import NOT_RESUMABLE
 from cnn_core.runs.rules.validation import FEW_FOR_SCRATCH
 from cnn_core.runs.run import NO_RUN, STATUS_WORDS
@@ -219,10 +220,16 @@ def test_a_lowered_default_is_named_in_the_terminal(home: Home, capsys: Capture,
 def test_photographs_start_from_pretrained_weights_and_a_run_from_scratch_that_only_guesses_is_told_so(
     home: Home, capsys: Capture, tmp_path: Path
 ):
-    folder = write_images(tmp_path / "photographs", count=4, size=(64, 64))
+    folder = write_images(tmp_path / "photographs", count=5, size=(64, 64))
     arguments = ["train", "--data", str(folder), "--epochs", "1", "--device", "cpu"]
     assert main(arguments) == 0
-    assert RECOMMENDED in capsys.readouterr().err and Store(home).runs()[0].config.model == PRETRAINED
+    captured, run = capsys.readouterr(), Store(home).runs()[0]
+    assert RECOMMENDED in captured.err and run.config.model == PRETRAINED
+    assert TRUST_OUT_OF_FOLD in captured.out, "on so few images"
+    evaluated = answer(capsys, "evaluate", run.id, "--split", "val")
+    assert evaluated["out_of_fold_accuracy"] == run.summary["out_of_fold_accuracy"] and "out_of_fold_accuracy" not in answer(
+        capsys, "evaluate", run.id
+    )
     assert main([*arguments, "--model", "simple", "--depth", "1", "--width", "0.25", "--learning-rate", "1e-6"]) == 0
     captured = capsys.readouterr()
     assert RECOMMENDED not in captured.err

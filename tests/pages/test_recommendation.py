@@ -11,6 +11,7 @@ from cnn_core.data.source import finish
 from cnn_core.execution.in_process import execute
 from cnn_core.models import embedded
 from cnn_core.models.embedded import NOT_INSTALLED
+from cnn_core.runs.out_of_fold import out_of_fold_result
 from cnn_core.runs.rules.validation import FEW_FOR_SCRATCH
 from cnn_core.runs.store import Store
 from pages.shared.recommendation import USE_PRETRAINED
@@ -86,3 +87,14 @@ def test_a_run_from_scratch_that_only_guesses_opens_the_form_with_the_pretrained
     assert (field(at, "weights").value, field(at, "train").value) == ("pretrained", "head")
     assert field(at, "learning_rate").value == make_config(model=PRETRAINED).learning_rate
     assert not at.exception
+
+
+def test_a_head_on_few_images_shows_its_out_of_fold_accuracy_and_which_one_to_trust(own, open_page):
+    assert execute(own, run := own.create(make_config(data=OWN, model=PRETRAINED, epochs=1, batch_size=8))) == "finished"
+    result = out_of_fold_result(own.run(run).summary)
+    for at in (open_page("train", run=run), open_page("evaluate", run=run, split="val")):
+        assert result.advice in said(at) and any(
+            metric.value.startswith(f"{result.out_of_fold.accuracy:.1%}"[:-1]) for metric in at.metric
+        )
+        assert not at.exception
+    assert result.advice not in said(open_page("evaluate", run=run, split="train"))
