@@ -43,6 +43,18 @@ class Started:
 
 
 @dataclass(frozen=True)
+class StageStarted:
+    """In a training from pretrained weights, stage `number` of `count` begins: the layers called `trained` ("head", "all") learn, `learning` of the
+    model's `parameters`. Reported again by a resumed run; runs of earlier versions lack it."""
+
+    trained: str
+    number: int
+    count: int
+    learning: int
+    parameters: int
+
+
+@dataclass(frozen=True)
 class Resumed:
     """Training continues from its state after step `step` and epoch `epoch`; earlier events of later steps are no longer valid."""
 
@@ -156,4 +168,18 @@ class Finished:
     out_of_fold_images: int = 0
 
 
-Event = Progress | Note | Started | Resumed | Steps | Epoch | TrackedPredictions | Changed | Saved | Paused | Continued | Finished
+Event = (
+    Progress
+    | Note
+    | Started
+    | StageStarted
+    | Resumed
+    | Steps
+    | Epoch
+    | TrackedPredictions
+    | Changed
+    | Saved
+    | Paused
+    | Continued
+    | Finished
+)

@@ -16,10 +16,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnn_core.events import Changed, Epoch, Event, Finished, Note, Progress, Resumed, Started, Steps, TrackedPredictions
-from cnn_core.runs.chart_columns import column, describe_change, epoch_values, mean_column, report_column
+from cnn_core.events import (
+    Changed,
+    Epoch,
+    Event,
+    Finished,
+    Note,
+    Progress,
+    Resumed,
+    StageStarted,
+    Started,
+    Steps,
+    TrackedPredictions,
+)
+from cnn_core.runs.chart_columns import column, describe_change, describe_trained, epoch_values, mean_column, report_column
 from cnn_core.runs.curve import CURVE_POINTS, Curve, decimate
 from cnn_core.runs.event_log import StoredEvent
+from cnn_core.runs.out_of_fold import out_of_fold_metrics
 
 SNAPSHOT_POINTS = CURVE_POINTS
 UPDATE_POINTS = 200
@@ -53,6 +66,7 @@ class History:
     started: Started | None = None
     finished: Finished | None = None
     stage: Progress | None = None
+    trained: StageStarted | None = None
     last: Steps | None = None
     epochs: list[Epoch] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -81,6 +95,8 @@ class History:
         match event:
             case Started():
                 self.started = event
+            case StageStarted():
+                self.trained = event
             case Resumed():
                 self._truncate_to(event)
             case Changed():
@@ -256,6 +272,7 @@ class History:
             "patience": self.started.patience if self.started else 0,
             "waited": self.epochs[-1].waited if self.epochs else 0,
             "stage": asdict(self.stage) if self.stage else None,
+            "trained": describe_trained(self.trained) if self.trained else None,
             "changes": [{"step": change.step, "text": describe_change(change)} for change in self.changes],
         }
 
@@ -280,16 +297,5 @@ def summarise_history(history: History) -> dict[str, Any]:
         "images_per_second": round(last.images / last.train_seconds, 1) if last else None,
         "device": started.device if started else None,
         "parameters": started.parameters if started else None,
-        **_out_of_fold(finished, started),
-    }
-
-
-def _out_of_fold(finished: Finished | None, started: Started | None) -> dict[str, Any]:
-    """Return the metrics of the cross-validation and the number of validation images; nothing for a run without it."""
-    if not finished or not started or finished.out_of_fold_accuracy is None:
-        return {}
-    return {
-        "out_of_fold_accuracy": finished.out_of_fold_accuracy,
-        "out_of_fold_images": finished.out_of_fold_images,
-        "val_images": started.val_count,
+        **out_of_fold_metrics(finished, started),
     }

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cnn_core.runs.signals import accuracy_interval
+from cnn_core.events import Finished, Started
+from cnn_core.metrics.intervals import wilson_interval
 from cnn_core.text import counted
 
 HELP = (
@@ -28,7 +29,7 @@ class Measured:
     @property
     def interval(self) -> str:
         """The 95% interval (Wilson), "91.9% to 97.1%"."""
-        low, high = accuracy_interval(self.accuracy, self.images)
+        low, high = wilson_interval(round(self.accuracy * self.images), self.images)
         return f"{low:.1%} to {high:.1%}"
 
     def __str__(self) -> str:
@@ -46,6 +47,17 @@ class OutOfFoldResult:
     def advice(self) -> str:
         """The sentence that says which of them to trust: the one that was measured on more images."""
         return TRUST_OUT_OF_FOLD if self.out_of_fold.images >= self.validation.images else TRUST_VALIDATION
+
+
+def out_of_fold_metrics(finished: Finished | None, started: Started | None) -> dict[str, Any]:
+    """Return what the summary of a run holds of its cross-validation, with its number of validation images; nothing for a run without it."""
+    if not finished or not started or finished.out_of_fold_accuracy is None:
+        return {}
+    return {
+        "out_of_fold_accuracy": finished.out_of_fold_accuracy,
+        "out_of_fold_images": finished.out_of_fold_images,
+        "val_images": started.val_count,
+    }
 
 
 def out_of_fold_result(summary: Mapping[str, Any]) -> OutOfFoldResult | None:

@@ -20,7 +20,7 @@ from cnn_core.data.batches import Batches
 from cnn_core.data.epoch_order import EpochOrder
 from cnn_core.device import Arithmetic
 from cnn_core.errors import DivergedError
-from cnn_core.events import Epoch, Note, Progress, Steps
+from cnn_core.events import Epoch, Note, Progress, StageStarted, Steps
 from cnn_core.inference.dead_channels import ActivationMonitor
 from cnn_core.inference.logits import class_accuracy, compute_logits, loss_and_accuracy
 from cnn_core.text import counted
@@ -33,7 +33,7 @@ from cnn_core.training.optimizer import Optimizers
 from cnn_core.training.schedule import ProgressiveResizing, WarmUp
 from cnn_core.training.stages import ALL, Stage, StagePlan, plan_stages, stage_schedule
 
-Report = Steps | Epoch | Progress | Note
+Report = Steps | Epoch | Progress | Note | StageStarted
 STOPPED_EARLY = "Stopped early after epoch {epoch}: the validation accuracy has not improved for {epochs}."
 VALIDATION_DIVERGED = "The validation loss became {loss}: training diverged. {remedy}"
 
@@ -74,7 +74,7 @@ class Trainer:
     def __post_init__(self) -> None:
         whole = StagePlan(ALL, 0, self.epochs)
         self.stages = self.stages or (Stage(whole, self.batches, self.validation, self.optimizer, self.schedule),)
-        self.stage = self.stages[0]
+        self.stage, self._announced = self.stages[0], -1
         self._scaler = self.arithmetic.scaler()
         self._norm: torch.Tensor | None = None  # of the last step's gradient, where clipping has computed it
         self._average: AveragedModel | None = None
@@ -102,6 +102,7 @@ class Trainer:
         """Train to the end. Raises DivergedError when the loss is no longer finite."""
         while self.epochs_done < self.epochs and not self._is_out_of_patience:
             yield from self.enter_stage()
+            yield from self._announce_stage()
             yield from self._train_epoch(self.epochs_done + 1)
             epoch = yield from self._validate_epoch(self.epochs_done + 1)
             yield epoch
@@ -112,6 +113,14 @@ class Trainer:
         """Enter the stage of the next epoch, and compute the features that it reads."""
         self._use(next(stage for stage in reversed(self.stages) if stage.plan.before <= self.epochs_done))
         yield from self.stage.prepare()
+
+    def _announce_stage(self) -> Iterator[StageStarted]:
+        """Report what learns from now on, once for each stage of a training from pretrained weights."""
+        place = self.stages.index(self.stage)
+        if place != self._announced and not self.starts_untrained and self.stage.learning:
+            learning, count = (sum(value.numel() for value in of) for of in (self.stage.learning, self.model.parameters()))
+            yield StageStarted(self.stage.plan.trained, place + 1, len(self.stages), learning, count)
+        self._announced = place
 
     def _use(self, stage: Stage) -> None:
         self.stage, self.batches, self.validation = stage, stage.batches, stage.validation

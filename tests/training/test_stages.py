@@ -11,7 +11,7 @@ from torch import nn
 from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import TrainConfig
 from cnn_core.data.source import DataInfo, ImageSet
-from cnn_core.events import Epoch, Progress, Steps
+from cnn_core.events import Epoch, Progress, StageStarted, Steps
 from cnn_core.models.saving import load_model, save_card, save_weights
 from cnn_core.training.controls import apply_settings
 from cnn_core.training.features import STAGE
@@ -178,3 +178,26 @@ def test_more_epochs_are_added_to_the_last_stage_while_it_trains():
     events = list(training)
     assert [event.epoch for event in events if isinstance(event, Epoch)] == [2, 3, 4]
     assert [stage.plan.epochs for stage in training.stages] == [1, 3]
+
+
+def test_each_stage_is_reported_before_its_first_step_with_what_learns_and_again_by_a_resumed_run():
+    settings = config(train="all", head_epochs=1)
+    training, events, states = trainer(settings), [], {}
+    for event in training:
+        events.append(event)
+        if isinstance(event, Epoch):
+            states[event.epoch] = copy.deepcopy(training.state_dict())
+    reported = [(position, event) for position, event in enumerate(events) if isinstance(event, StageStarted)]
+    count = sum(value.numel() for value in training.model.parameters())
+    head = sum(value.numel() for value in training.model.get_submodule("classifier").parameters())
+    assert [event for _, event in reported] == [StageStarted("head", 1, 2, head, count), StageStarted("all", 2, 2, count, count)]
+    first_steps = [
+        next(place for place, event in enumerate(events) if isinstance(event, Steps) and event.epoch == epoch) for epoch in (1, 2)
+    ]
+    epochs = [place for place, event in enumerate(events) if isinstance(event, Epoch)]
+    assert reported[0][0] < first_steps[0] < epochs[0] < reported[1][0] < first_steps[1]
+    resumed = trainer(settings)
+    resumed.load_state_dict(states[2])
+    assert [event for event in resumed if isinstance(event, StageStarted)] == [reported[1][1]]
+    scratch = trainer(config(weights="scratch", epochs=1))
+    assert not [event for event in scratch if isinstance(event, StageStarted)]

@@ -152,17 +152,19 @@ class LivePanel extends ChartView {
   }
 
   showMetrics(payload) {
-    const { step, steps_total, epochs_total, epochs_done, active, best, notes } = payload;
+    const { step, steps_total, epochs_total, epochs_done, active, best, notes, trained } = payload;
     this.showStage();
     const patience = payload.patience ? ` · patience ${payload.waited} of ${payload.patience}` : "";
     this.setText(".live-step", steps_total ? `step ${formatCount(step)} of ${formatCount(steps_total)}${patience}` : "");
     this.showProgress(payload);
+    this.element.querySelector(".live-trained").hidden = !trained;
     const atEpoch = (epoch) => (epoch ? `${formatPercent(epoch.val_accuracy)} <small>epoch ${epoch.epoch}</small>` : "–");
     const metrics = {
       epoch: epochs_total ? `${Math.min(epochs_done + (active ? 1 : 0), epochs_total)} / ${epochs_total}` : "–",
       speed: payload.images_per_second ? `${formatCount(payload.images_per_second)} <small>images/s</small>` : "–",
       left: payload.seconds_left != null ? formatDuration(payload.seconds_left) : "–",
       accuracy: atEpoch(this.history.epochs.at(-1)), best: atEpoch(best),
+      trained: trained ? `${trained.text} <small>${trained.detail}</small>` : "",
     };
     for (const [name, html] of Object.entries(metrics)) {
       const place = this.element.querySelector(`[data-figure=${name}]`);
