@@ -100,16 +100,22 @@ class TrainConfig(  # pydantic orders fields from the last base class to the fir
         """The starting weights in force: "scratch" for a model that takes no others."""
         return self.weights if "weights" in FAMILIES[self.model].options else "scratch"
 
+    @property
+    def drawn_by(self) -> tuple[float, int] | tuple[float, int, int]:
+        """The settings that draw the training and the validation images from those of the data set; a key of what is computed from them."""
+        drawn = (self.validation_share, self.seed)
+        return (*drawn, self.images_per_class) if self.images_per_class else drawn
+
     def count_training_images(self, info: DataInfo) -> int:
         """Return the number of training images: without a validation split in the data set, a fraction of them is used for validation.
 
         An estimate where the counts of the classes are not known yet.
         """
-        if info.val_count:
-            return info.train_count
+        most = self.images_per_class or info.train_count
+        share = 0.0 if info.val_count else self.validation_share
         if info.class_counts:
-            return info.train_count - sum(count_drawn(count, self.validation_share) for count in info.class_counts)
-        return round(info.train_count * (1 - self.validation_share))
+            return sum(min(most, count - (count_drawn(count, share) if share else 0)) for count in info.class_counts)
+        return min(most * len(info.classes), round(info.train_count * (1 - share)))
 
     def steps_per_epoch(self, info: DataInfo) -> int:
         """Return the number of optimizer steps of an epoch, as exact as `count_training_images`."""

@@ -80,7 +80,7 @@ def open_feature_bank(run: str, config: TrainConfig, home: Home) -> Generator[Pr
 
 def feature_bank_key(folder: Path, config: TrainConfig, fingerprint: str) -> str:
     """Return the cache key of a model with its training images. Raises RunError if there is no model."""
-    facts = (model_key(folder), (folder / CARD).read_bytes(), fingerprint, config.validation_share, config.seed, MOST)
+    facts = (model_key(folder), (folder / CARD).read_bytes(), fingerprint, *config.drawn_by, MOST)
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 

@@ -14,7 +14,7 @@ from cnn_core.data.image_conversion import convert_image, fit_square
 from cnn_core.data.image_formats import is_image
 from cnn_core.data.image_repair import repair
 from cnn_core.data.random_draws import RandomDraws
-from cnn_core.data.splits import stratified_split
+from cnn_core.data.splits import draw_of_each, stratified_split
 from cnn_core.export.source_code import source_of, target_of
 from cnn_core.export.templating import Code, comment, constructor, pyrepr
 from cnn_core.models.registry import build_on_meta, find_family, pick_options
@@ -28,7 +28,7 @@ from cnn_core.training.stages import HEAD, plan_stages, stage_learning_rate
 
 DTYPES = {"auto": "torch.bfloat16", "bfloat16": "torch.bfloat16", "float16": "torch.float16", "float32": ""}
 ALWAYS = ("validation_share", "seed", "epochs", "batch_size", "label_smoothing")  # constants of every script
-IF_ON = ("warmup", "clip_norm", "ema", "patience")  # constants of scripts that use them
+IF_ON = ("images_per_class", "warmup", "clip_norm", "ema", "patience")  # constants of scripts that use them
 
 
 def training_code(config: TrainConfig, card: ModelCard) -> dict[str, Any]:
@@ -38,7 +38,8 @@ def training_code(config: TrainConfig, card: ModelCard) -> dict[str, Any]:
     return {
         "head": Code(find_family(config.model).head if trained == HEAD else ""),
         "constants": _constants(config, card),
-        "split_code": source_of(target_of(stratified_split)),
+        "split_code": source_of(*map(target_of, (stratified_split, *([draw_of_each] if config.images_per_class else [])))),
+        "images_per_class": config.images_per_class,
         "image_code": source_of(
             f"{is_image.__module__}:START_BYTES", *map(target_of, (is_image, repair, convert_image, fit_square))
         ),

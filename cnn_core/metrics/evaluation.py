@@ -18,7 +18,7 @@ from cnn_core.data.batches import Batches
 from cnn_core.data.imported import OnDemandSource
 from cnn_core.data.open import open_source
 from cnn_core.data.source import DataSource, ImageSet, Loading, Split
-from cnn_core.data.splits import stratified_split
+from cnn_core.data.splits import split_training_images
 from cnn_core.device import choose_device
 from cnn_core.errors import NoModelError, RunError
 from cnn_core.events import Progress
@@ -171,10 +171,11 @@ def load_evaluated_model(folder: Path, epoch: int | None, device: torch.device) 
 
 def load_split(source: DataSource, config: TrainConfig, split: Split) -> Loading:
     """Load the images of `split` as a run with `config` used them, without augmentation. Raises DataError."""
-    if split == "test" or source.info.val_count:
+    has_validation = bool(source.info.val_count)
+    if split == "test" or (has_validation and (split == "val" or not config.images_per_class)):
         return (yield from source.load(split))
     images = yield from source.load("train")
-    train, val = stratified_split(images.labels, config.validation_share, config.seed)
+    train, val = split_training_images(images.labels, *config.drawn_by, has_validation=has_validation)
     return images.take(val if split == "val" else train)
 
 
@@ -188,7 +189,7 @@ def evaluation_key(folder: Path, config: TrainConfig, fingerprint: str, split: S
             if epoch is None
             else RunError(f"Epoch {epoch} of run {folder.name} was not saved. Choose another epoch.")
         ) from None
-    split_settings = (config.validation_share, config.seed) if split != "test" else ()
+    split_settings = config.drawn_by if split != "test" else ()
     facts = (state.st_size, state.st_mtime_ns, (folder / CARD).read_bytes(), fingerprint, split_settings)
     return f"{_prefix(split, epoch)}{hashlib.sha256(repr(facts).encode()).hexdigest()[:16]}"
 

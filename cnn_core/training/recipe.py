@@ -8,7 +8,6 @@ from collections.abc import Generator
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from cnn_core.config.fitting import TOO_FEW_IMAGES
@@ -18,7 +17,7 @@ from cnn_core.data.batches import Batches, Normalise
 from cnn_core.data.epoch_order import EpochOrder
 from cnn_core.data.open import open_source
 from cnn_core.data.source import DataInfo, DataSource, ImageSet
-from cnn_core.data.splits import stratified_split
+from cnn_core.data.splits import split_training_images
 from cnn_core.data.statistics import channel_statistics
 from cnn_core.device import choose_arithmetic, choose_device, describe_device, determinism, should_compile
 from cnn_core.errors import DataError, SettingError
@@ -198,11 +197,8 @@ def split_validation(images: ImageSet, config: TrainConfig, validation: ImageSet
 
     Raises DataError or SettingError when there are too few of either.
     """
-    if validation:
-        training_rows, validation_rows = np.arange(len(images)), np.arange(len(validation))
-    else:
-        training_rows, validation_rows = stratified_split(images.labels, config.validation_share, config.seed)
-    if not len(validation_rows):
+    training_rows, validation_rows = split_training_images(images.labels, *config.drawn_by, has_validation=bool(validation))
+    if not (validation or len(validation_rows)):
         raise DataError(TOO_FEW_IMAGES.format(data=config.data))
     if config.batch_size > len(training_rows):
         raise SettingError(TOO_LARGE_BATCH.format(batch_size=config.batch_size, count=len(training_rows)), "batch_size")

@@ -103,6 +103,7 @@ WRITTEN = [
     {"data": "mnist", "model": "mobilenet", "weights": "pretrained"},
     {"data": "svhn", "model": "convnext", "weights": "/weights.pth"},
     {"data": "/pictures", "model": "efficientnet-lite0", "train": "all", "ema": 0.9},
+    *({"data": data, "images_per_class": 20} for data in ("digits", "cifar10", "/pictures")),
 ]
 
 
@@ -118,18 +119,19 @@ def test_every_script_defines_all_that_it_uses_once_and_imports_nothing_else(tmp
         assert len(defined) > 10 and set(defined.values()) == {1}
 
 
-@pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
-def test_a_folder_s_images_and_splits_are_the_program_s_own(tmp_path, home, fit):
+@pytest.mark.parametrize(("fit", "per_class"), [("crop", 0), ("pad", 5), ("stretch", 0)])
+def test_a_folder_s_images_and_splits_are_the_program_s_own(tmp_path, home, fit, per_class):
     folder = write_images(tmp_path / "pictures", count=10, size=(30, 20))
     finish(import_files("mine", folder, ImportOptions(image_size=16, fit=fit), home))
-    config = make_config(data="mine", batch_size=8)
+    config = make_config(data="mine", batch_size=8, images_per_class=per_class)
     source = open_source("mine", home)
     card = card_of(config, image_size=16, fit=source.info.fit)
     assert same_splits(executed(config, card), source, config, card, DATA=folder)
 
 
-def test_the_digits_and_their_splits_are_the_program_s_own(home):
-    config = make_config(data="digits")
+@pytest.mark.parametrize("per_class", [0, 20])
+def test_the_digits_and_their_splits_are_the_program_s_own(home, per_class):
+    config = make_config(data="digits", images_per_class=per_class)
     source = open_source("digits", home)
     card = card_of(config, channels=1, classes=source.info.classes)
     assert same_splits(executed(config, card), source, config, card)

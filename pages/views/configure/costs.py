@@ -121,7 +121,7 @@ def measured_epoch(config: TrainConfig, info: DataInfo) -> float | None:
 
 def _version(config: TrainConfig, info: DataInfo) -> tuple[object, ...]:
     options = tuple(config.model_options.values())
-    return (info, config.validation_share, config.batch_size, config.device, config.model, options)
+    return (info, config.count_training_images(info), config.batch_size, config.device, config.model, options)
 
 
 def _draw(places: ModelPlaces, values: Sequence[str], picture: str) -> None:
