@@ -98,7 +98,7 @@ def _start(args: argparse.Namespace, chosen: dict[str, Any], searches: SearchSto
         searches.resume(args.name, args.trials)
     else:
         space, trials = parse_space(args.vary), DEFAULT_TRIALS if args.trials is None else args.trials
-        base = make_config(**choose_model(chosen, store.home, space))
+        base = make_config(**choose_model(chosen, store.home, [dimension.name for dimension in space]))
         plan = SearchPlan(args.name, base, space, trials, args.sampler, args.prune, base.seed)
         _check(plan, store, plan.varied | chosen.keys())
         searches.create(plan)

@@ -39,10 +39,8 @@ UPDATE_POINTS = 200
 MEASURES = ("loss", "accuracy")  # values that a report has for each of its steps
 GAUGES = ("learning_rate", "images_per_second", "gradient_norm", "memory", "load")  # values that a report has once
 DIAGNOSED = ("learning_rate", "gradient_norm")  # the report values that the diagnostics read report by report
-DIAGNOSED_STEPS, FIRST_STEPS = (
-    50_000,
-    5,
-)  # newest steps that the diagnostics read (up to twice as many are stored), and first steps
+DIAGNOSED_STEPS = 50_000  # newest steps that the diagnostics read (up to twice as many are stored)
+FIRST_STEPS = 5
 PACE_REPORTS = 20  # reports over which the shown speed is averaged: about five seconds
 
 

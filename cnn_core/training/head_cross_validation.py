@@ -47,7 +47,8 @@ class TensorBatches(EpochOrder):
 class HeadCrossValidation:
     """The cross-validation of `trainer`'s head; make it before the training, which changes the head.
 
-    has_drawn_validation: whether the validation images were drawn from the training images, and thus belong to them.
+    has_drawn_validation: whether the validation images were drawn from the training images, and thus belong to them. They do not where a number of
+    training images was chosen: the heads would be trained on more.
     """
 
     def __init__(self, trainer: Trainer, config: TrainConfig, *, has_drawn_validation: bool) -> None:

@@ -74,7 +74,9 @@ def train_run(
             class_counts=_count_classes(trainer.batches, source.info),
             val_class_counts=_count_classes(trainer.validation, source.info),
         )
-        cross_validation = HeadCrossValidation(trainer, config, has_drawn_validation=validation is None)
+        cross_validation = HeadCrossValidation(
+            trainer, config, has_drawn_validation=validation is None and not config.images_per_class
+        )
         session = TrainingSession(trainer, config, source.info, card, folder, controls or TrainingControls())
         if resume:
             yield from session.resume()

@@ -13,6 +13,7 @@ import yaml
 
 from cnn_core.__main__ import main, make_parser
 from cnn_core.cli.command import STOPPING
+from cnn_core.cli.train import choose_model
 from cnn_core.config.defaults import make_config
 from cnn_core.config.fitting import LOWERED_BATCH
 from cnn_core.config.recommendation import PRETRAINED, RECOMMENDED
@@ -234,3 +235,9 @@ def test_photographs_start_from_pretrained_weights_and_a_run_from_scratch_that_o
     captured = capsys.readouterr()
     assert RECOMMENDED not in captured.err
     assert FEW_FOR_SCRATCH in captured.out and f"--model {PRETRAINED}" in captured.out
+
+
+def test_a_search_over_a_setting_that_the_recommended_model_does_not_take_trains_the_default_one(home: Home, tmp_path: Path):
+    photographs = {"data": str(write_images(tmp_path / "photographs", count=5, size=(64, 64)))}
+    assert choose_model(photographs, home, ["learning_rate"])["model"] == PRETRAINED
+    assert choose_model(photographs, home, ["depth"]) == choose_model(photographs, home, ["model"]) == photographs
