@@ -15,6 +15,7 @@ from pages.shared.form_link import fill_form_from_address, show_link, write_form
 from pages.shared.form_values import given_settings
 from pages.shared.forms import settings_tabs
 from pages.shared.people import check_paths
+from pages.shared.recommendation import show_recommendation
 from pages.shared.refusal import show_refusal
 from pages.shared.start_run import start_run
 from pages.views.configure.costs import compare_models, measured_epoch, reserve_model, show_model, show_no_model
@@ -42,6 +43,7 @@ def configure(task: DataAndModel) -> None:
         show_no_model(shown)
         show_refusal(error, places, is_start=start)
         return
+    show_recommendation(task.places["model"], config, info)
     for note in describe_lowered(config, info, given):
         st.info(note, icon=":material/info:")
     if start:

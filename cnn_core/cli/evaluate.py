@@ -16,6 +16,7 @@ from cnn_core.cli.console import run_with_progress
 from cnn_core.data.source import SPLITS, Split
 from cnn_core.errors import StudioError
 from cnn_core.files import write_atomically
+from cnn_core.runs.out_of_fold import describe_out_of_fold
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
 from cnn_core.text import format_loss, format_percent
@@ -46,8 +47,16 @@ def run_evaluate_command(args: argparse.Namespace, store: Store, run: Run) -> Co
     if args.split == "test":
         record_usage(store.home, run.config.data, run.id, args.epoch)
     files = _write_files(args, store, run, evaluation)
-    result = _metrics(run.id, evaluation, args.split, args.epoch) | files
-    return CommandResult(result, "\n".join([_describe(result, args.split), *(f"{name}: {file}" for name, file in files.items())]))
+    estimate = {name: run.summary[name] for name in ("out_of_fold_accuracy", "out_of_fold_images") if name in run.summary}
+    result = (
+        _metrics(run.id, evaluation, args.split, args.epoch)
+        | (estimate if args.split == "val" and args.epoch is None else {})
+        | files
+    )
+    estimates = describe_out_of_fold(run.summary) if args.split == "val" and args.epoch is None else []
+    return CommandResult(
+        result, "\n".join([_describe(result, args.split), *estimates, *(f"{name}: {file}" for name, file in files.items())])
+    )
 
 
 def _metrics(run: str, evaluation: "Evaluation", split: Split, epoch: int | None) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from cnn_core.training.augmentation import make_augmentations, make_mixing
 from cnn_core.training.compilation import CompiledModel
 from cnn_core.training.controls import TrainingControls
 from cnn_core.training.figures import draw_predictions, draw_training_curves
+from cnn_core.training.head_cross_validation import HeadCrossValidation
 from cnn_core.training.loop import Trainer
 from cnn_core.training.meter import Meter
 from cnn_core.training.resource_monitor import ResourceMonitor
@@ -75,11 +76,15 @@ def train_run(
             class_counts=_count_classes(trainer.batches, source.info),
             val_class_counts=_count_classes(trainer.validation, source.info),
         )
+        cross_validation = HeadCrossValidation(
+            trainer, config, has_drawn_validation=validation is None and not config.images_per_class
+        )
         session = TrainingSession(trainer, config, source.info, card, folder, controls or TrainingControls())
         if resume:
             yield from session.resume()
         save_card(folder, card)
         yield from session
+        out_of_fold = yield from cross_validation.run(session.config)
 
         test = yield from source.load("test")
         yield from map(Note, test.notes)
@@ -93,7 +98,12 @@ def train_run(
         except OSError as error:
             yield Note(NO_FIGURES.format(reason=error.strerror or error))
         drop_checkpoints(folder)
-        yield Finished(test_accuracy=evaluation.accuracy, test_loss=evaluation.loss)
+        yield Finished(
+            test_accuracy=evaluation.accuracy,
+            test_loss=evaluation.loss,
+            out_of_fold_accuracy=None if out_of_fold is None else out_of_fold.float().mean().item(),
+            out_of_fold_images=0 if out_of_fold is None else len(out_of_fold),
+        )
 
 
 def _count_classes(batches: EpochOrder, info: DataInfo) -> tuple[int, ...]:
