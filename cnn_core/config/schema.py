@@ -15,6 +15,7 @@ from cnn_core.config.groups import augmentation, hardware, network, regularisati
 from cnn_core.config.setting import SettingMetadata, format_setting, label_of, metadata_of, parse_knots, parse_milestones, setting
 from cnn_core.data.source import DataInfo
 from cnn_core.data.splits import count_drawn
+from cnn_core.models.pretrained_table import NAME, NAME_EXAMPLE
 from cnn_core.models.registry import FAMILIES
 
 GROUPS = (training.GROUP, network.GROUP, schedule.GROUP, augmentation.GROUP, regularisation.GROUP, hardware.GROUP)
@@ -53,6 +54,14 @@ class TrainConfig(  # pydantic orders fields from the last base class to the fir
         """Refuse an unknown model."""
         if name not in FAMILIES:
             raise ValueError(f"must be one of: {', '.join(FAMILIES)}")
+        return name
+
+    @field_validator("timm_name")
+    @classmethod
+    def check_timm_name(cls, name: str) -> str:
+        """Refuse what cannot be a name in timm; whether timm has it is found out where the network is built."""
+        if not NAME.fullmatch(name):
+            raise ValueError(f"must be a name in timm, like {NAME_EXAMPLE}")
         return name
 
     @field_validator("knots", "drop_at")

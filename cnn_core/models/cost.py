@@ -30,11 +30,14 @@ class Cost:
 
     parameters: trainable ones. multiply_adds: of one image's forward pass, in convolutions and linear layers. memory_bytes: for
     training at the batch size: weights, gradients, two moments of the optimizer, and activations. Workspace of convolutions is extra.
+    weight_bytes, activation_bytes: the parts of it that weights and activations (in float32) take.
     """
 
     parameters: int
     multiply_adds: int
     memory_bytes: int
+    weight_bytes: int
+    activation_bytes: int
 
 
 def model_cost(name: str, *, channels: int, image_size: int, classes: int, batch_size: int, **options: Any) -> Cost:
@@ -53,6 +56,8 @@ def _model_cost(name: str, channels: int, image_size: int, classes: int, batch_s
         parameters=count_trainable(model),
         multiply_adds=count_multiply_adds(model, torch.empty(1, channels, image_size, image_size, device="meta")),
         memory_bytes=model_bytes + trainable_bytes * (1 + OPTIMIZER_COPIES) + saved,
+        weight_bytes=model_bytes,
+        activation_bytes=saved,
     )
 
 

@@ -28,7 +28,7 @@ class ModelCard(BaseModel):
 
     options: the model's own settings, by name. mean, std: per channel, 1 for full brightness. ink: the digits whose centring and scaling
     drawings follow (see `DataInfo`). fit: how images are resized. mirror: whether logits are the mean of those of the image and
-    the mirrored image. fingerprint: of the training data.
+    the mirrored image. fingerprint: of the training data. weights_sha256: of the file of pretrained weights, "" without one that is recorded.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,6 +44,7 @@ class ModelCard(BaseModel):
     fit: Fit = "crop"
     mirror: bool = False
     fingerprint: str
+    weights_sha256: str = ""
 
     @field_validator("ink", mode="before")
     @classmethod

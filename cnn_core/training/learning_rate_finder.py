@@ -13,6 +13,7 @@ from cnn_core.device import choose_device
 from cnn_core.errors import SettingError
 from cnn_core.events import Progress
 from cnn_core.home import Home
+from cnn_core.training.pretrained import with_weights_file
 from cnn_core.training.recipe import load_training_images, make_trainer
 
 LOWEST, HIGHEST, STEPS = 1e-6, 10.0, 120
@@ -49,7 +50,7 @@ def find_learning_rate(config: TrainConfig, home: Home) -> Generator[Progress, N
     """
     source = open_source(config.data, home)
     images, validation = yield from load_training_images(source)
-    trainer, _ = make_trainer(config, source.info, images, choose_device(config.device), validation)
+    trainer, _ = make_trainer(with_weights_file(config, home), source.info, images, choose_device(config.device), validation)
     yield from trainer.enter_stage()
     learning_rates: list[float] = []
     losses: list[float] = []
