@@ -15,7 +15,7 @@ from cnn_core.config.groups import augmentation, hardware, network, regularisati
 from cnn_core.config.setting import SettingMetadata, format_setting, label_of, metadata_of, parse_knots, parse_milestones, setting
 from cnn_core.data.source import DataInfo
 from cnn_core.data.splits import count_drawn
-from cnn_core.models.pretrained_table import NAME, NAME_EXAMPLE
+from cnn_core.models.pretrained_table import NAME, NAME_EXAMPLE, NETWORKS
 from cnn_core.models.registry import FAMILIES
 
 GROUPS = (training.GROUP, network.GROUP, schedule.GROUP, augmentation.GROUP, regularisation.GROUP, hardware.GROUP)
@@ -151,6 +151,14 @@ def value_text(name: str, value: Any) -> str:
     if name == "model":
         return FAMILIES[value].title
     return f"{value:.6g}" if isinstance(value, float) else format_setting(value)
+
+
+def model_title(config: TrainConfig) -> str:
+    """Return the title of the model; of a network of timm its own title, or its name there."""
+    family = FAMILIES[config.model]
+    if "timm_name" not in family.options:
+        return family.title
+    return NETWORKS[config.timm_name].title if config.timm_name in NETWORKS else config.timm_name
 
 
 def has_effect(name: str, chosen: Mapping[str, Any]) -> bool:

@@ -72,7 +72,7 @@ def timm_network(*, channels: int, image_size: int, classes: int, timm_name: str
 
 def create_backbone(name: str, channels: int, image_size: int, **options: Any) -> nn.Module:
     """Return timm's network without its last layer: images (N, channels, image_size, image_size) to features (N, features)."""
-    side = {"img_size": image_size} if find_config(name)["fixed_input_size"] else {}
+    side: dict[str, Any] = {"img_size": image_size} if find_config(name)["fixed_input_size"] else {}
     backbone: nn.Module = timm.create_model(name, num_classes=0, in_chans=channels, **side, **options)
     return backbone
 

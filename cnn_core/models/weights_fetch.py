@@ -18,6 +18,7 @@ from cnn_core.events import Progress
 from cnn_core.home import Home
 from cnn_core.locks import try_lock
 from cnn_core.models.weights_source import (
+    CHECKING,
     FROM_CACHE,
     NOT_ON_HUB,
     HubFile,
@@ -32,7 +33,7 @@ from cnn_core.models.weights_source import (
 )
 from cnn_core.text import format_bytes
 
-ASKING, CHECKING = "Asking the Hugging Face hub", "Checking the weights"
+ASKING = "Asking the Hugging Face hub"
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 REASON_LENGTH = 120
 SHA256_LENGTH = 64  # hexadecimal digits

@@ -24,6 +24,7 @@ HUB = "timm"  # the organisation on huggingface.co with the weights of timm
 FILE = "model.safetensors"  # the file of weights of a repository there
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 FROM_CACHE, FROM_FOLDER, FROM_FILE = "the cache of huggingface_hub", "the folder of weights", "the file {file}"
+CHECKING = "Checking the weights"  # a stage
 Place = Literal["here", "cache", ""]
 NOT_HERE = (
     "The weights of {name} are not on this machine. Fetch them on the Configure page or with: python -m cnn_core models get {name}. Without a "

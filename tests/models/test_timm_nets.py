@@ -14,9 +14,11 @@ from cnn_core.models.cost import count_multiply_adds
 from cnn_core.models.pretrained_input import expected_input, expected_statistics
 from cnn_core.models.pretrained_table import NAME, NETWORKS
 from cnn_core.models.registry import build_model, build_on_meta
+from cnn_core.models.saving import build_from_state
 from cnn_core.models.targets import NO_TIMM
 from cnn_core.models.timm_nets import CLOSEST, OTHER_NETWORK, UNFIT_SIDE, create_backbone, full_name
 from tests.helpers import is_a_sentence
+from tests.models.test_saving import MODEL_CARD
 from tests.models.timm_weights import SMALL, published, write_weights
 
 VISION_TRANSFORMER = "test_vit.r160_in1k"
@@ -114,6 +116,10 @@ def test_without_timm_the_program_says_what_to_install(monkeypatch: pytest.Monke
     refused = refusal(SMALL, "scratch")
     assert refused.args[0] == NO_TIMM
     build_model("simple", channels=3, image_size=32, classes=2)
+    card = MODEL_CARD.model_copy(update={"model": "timm", "options": {"timm_name": SMALL}})
+    with pytest.raises(SettingError) as refused_model:
+        build_from_state(Path("0001-x"), card, {}, torch.device("cpu"))
+    assert refused_model.value.args[0] == NO_TIMM
 
 
 def test_no_name_can_be_a_path_or_an_address_and_all_names_of_timm_are_allowed():
@@ -148,3 +154,18 @@ def test_a_network_brings_its_own_statistics_and_grey_images_their_means():
     assert (mean, std) == (pytest.approx(sum(theirs.mean) / 3), pytest.approx(sum(theirs.std) / 3))
     assert expected_statistics("timm", SMALL, "scratch", 3) is None and expected_statistics("simple", SMALL, "scratch", 3) is None
     assert expected_input(SMALL).side == theirs.input_size[1] and expected_input(SMALL).crop_share == theirs.crop_pct
+
+
+def test_a_network_with_values_outside_its_state_dict_comes_back_from_its_file(tmp_path: Path):
+    card = MODEL_CARD.model_copy(
+        update={"model": "timm", "options": {"timm_name": "levit_128s"}, "channels": 3, "image_size": 64}
+    )
+    torch.manual_seed(3)
+    before, images = card.build().eval(), torch.randn(1, 3, 64, 64)
+    names = {name for name, _ in before.named_buffers()}
+    assert names - before.state_dict().keys(), "position indices, which are computed when it is built"
+    drawn = torch.random.get_rng_state()
+    after = build_from_state(tmp_path, card, before.state_dict(), torch.device("cpu"))
+    assert torch.equal(torch.random.get_rng_state(), drawn)
+    with torch.inference_mode():
+        torch.testing.assert_close(after(images), before(images))
