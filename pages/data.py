@@ -7,6 +7,7 @@ from cnn_core.data.catalog_source import CatalogSource
 from cnn_core.data.library import imported_sets, set_title
 from cnn_core.data.owners import owner_of
 from cnn_core.text import counted
+from pages.shared.address import set_parameter
 from pages.shared.mine import shows_all
 from pages.shared.people import owner_name, person
 from pages.shared.progress import run_with_progress
@@ -43,7 +44,8 @@ def choose_set() -> str:
         )
 
     chosen = st.selectbox("Data set", names, index=names.index(wanted) if wanted in names else 0, format_func=describe)
-    st.query_params["set"] = st.session_state[LAST] = chosen
+    st.session_state[LAST] = chosen
+    set_parameter("set", chosen)
     return chosen
 
 

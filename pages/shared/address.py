@@ -1,13 +1,30 @@
 """Controls that follow the page's address and change it: a link, a reload and the browser's Back button then show the same thing.
 
 The state of a control is set from the address. If only its default were, a new default would make a new control, which forgets its value.
+
+While a page is drawn, parameters are written by `set_parameter` alone. When a person goes to another page, the new page's script begins before
+the old one's has ended, and both share `st.query_params`: what the old one wrote late would stand in the new page's address.
 """
 
 from collections.abc import Callable, Sequence
+from urllib.parse import parse_qsl
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 MORE = "More"  # the choice that shows the views of a page that are needed less often
+
+
+def own_address() -> dict[str, str]:
+    """Return the parameters of the address that this script began with or wrote itself, whatever another script of the session does meanwhile."""
+    context = get_script_run_ctx()
+    return dict(parse_qsl(context.query_string, keep_blank_values=True)) if context else {}
+
+
+def set_parameter(parameter: str, value: str) -> None:
+    """Write `value` into the page's address where it differs: a page that was opened at its full address writes nothing."""
+    if own_address().get(parameter) != value:
+        st.query_params[parameter] = value
 
 
 def read_address(parameter: str, key: str, options: Sequence[str]) -> None:
@@ -26,7 +43,8 @@ def read_address(parameter: str, key: str, options: Sequence[str]) -> None:
 
 def write_address(parameter: str, key: str, value: str) -> None:
     """Write the control's `value` into the address; call it after the control is drawn."""
-    st.query_params[parameter] = st.session_state[f"{key}-written"] = value
+    st.session_state[f"{key}-written"] = value
+    set_parameter(parameter, value)
 
 
 def choose_view(page: str, names: Sequence[str], describe: Callable[[str], str] = str) -> str:
@@ -60,5 +78,5 @@ def choose_view_with_more(page: str, names: Sequence[str], more: Sequence[str]) 
         if state.get(more_key) not in more:
             state[more_key] = more[0]
         view = st.segmented_control("More views", more, key=more_key, required=True, label_visibility="collapsed") or more[0]
-    st.query_params["view"] = state[f"{key}-written"] = view
+    write_address("view", key, view)
     return view

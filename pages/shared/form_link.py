@@ -14,6 +14,7 @@ from cnn_core.config.defaults import make_config
 from cnn_core.config.settings_link import FIRST, read_link, settings_query
 from cnn_core.data.set_bin import is_in_bin
 from pages.charts.components.copy import copy_button
+from pages.shared.address import own_address
 from pages.shared.form_values import fill_fields
 from pages.shared.removed_set import offer_restore
 from pages.shared.server import get_store
@@ -74,7 +75,7 @@ def write_form_to_address(chosen: Mapping[str, Any]) -> None:
     query, state = settings_query(chosen), st.session_state
     if not state.pop(FILLED, False) and query != state.get(WRITTEN):
         state.pop(REFUSED, None)  # the form was changed by hand
-    if query != st.query_params.to_dict():
+    if query != own_address():
         st.query_params.from_dict(query)
         state[WRITTEN_AT] = time.monotonic()
     state[WRITTEN] = query

@@ -5,7 +5,7 @@ import math
 import re
 from typing import Any
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, TimeoutError, expect
 
 from pages.charts.components.asset import FOLDER, bundle
 from pages.shared.text import INTERNAL_ERROR
@@ -91,8 +91,12 @@ def points(page: Page) -> list[int]:
 
 
 def await_points(page: Page, count: int) -> None:
-    """Wait until the loss chart has drawn at least `count` steps."""
-    page.wait_for_function(f"count => ({LOSS}?.data?.[0].x.length ?? 0) >= count", arg=count)
+    """Wait until the loss chart has drawn at least `count` steps; a failure tells what the page showed instead."""
+    try:
+        page.wait_for_function(f"count => ({LOSS}?.data?.[0].x.length ?? 0) >= count", arg=count)
+    except TimeoutError as error:
+        error.add_note(f"{len(points(page))} steps are drawn. The page: {page.get_by_test_id('stMain').inner_text()}")
+        raise
 
 
 def await_drawn(page: Page, step: int) -> None:

@@ -10,6 +10,7 @@ from cnn_core.home import saved_epochs
 from cnn_core.runs.run import Run
 from cnn_core.text import counted
 from pages.charts.comparison import MOST, changes_chart
+from pages.shared.address import set_parameter
 from pages.shared.chart import show_chart
 from pages.shared.choice import choose_class
 from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
@@ -76,7 +77,7 @@ def _choose_other(subject: EvaluationSubject) -> EvaluationSubject | None:
             width=300,
             help="Trained runs on the same data.",
         )
-        st.query_params["with"] = chosen
+        set_parameter("with", chosen)
         epoch = st.selectbox(
             "Model",
             [number or 0 for number in _models(by_id[chosen], subject)],

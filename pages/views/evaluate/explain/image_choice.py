@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 
 from cnn_core.errors import ImageError
+from pages.shared.address import set_parameter
 from pages.shared.choice import number_message
 from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.image_input import choose_own_image
@@ -56,7 +57,8 @@ def choose_image(subject: EvaluationSubject, evaluation: "Evaluation") -> Chosen
         st.success(f"No {SPLITS[subject.split]} image is misclassified.", icon=":material/check_circle:")
         return None
     index = _choose_member(members, index, f"{key}-{source}", key)
-    st.query_params["image"] = st.session_state[WRITTEN] = str(index)
+    st.session_state[WRITTEN] = str(index)
+    set_parameter("image", str(index))
     return _make_choice(
         subject, subject.images()[index], f"{SPLITS[subject.split]} image {index}", str(index), int(evaluation.labels[index])
     )
