@@ -116,7 +116,7 @@ def test_without_timm_the_program_says_what_to_install(monkeypatch: pytest.Monke
     refused = refusal(SMALL, "scratch")
     assert refused.args[0] == NO_TIMM
     build_model("simple", channels=3, image_size=32, classes=2)
-    card = MODEL_CARD.model_copy(update={"model": "timm", "options": {"timm_name": SMALL}})
+    card = MODEL_CARD.model_copy(update={"model": "timm", "options": {"timm_name": SMALL}, "image_size": 32})
     with pytest.raises(SettingError) as refused_model:
         build_from_state(Path("0001-x"), card, {}, torch.device("cpu"))
     assert refused_model.value.args[0] == NO_TIMM
