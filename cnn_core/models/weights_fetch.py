@@ -20,6 +20,7 @@ from cnn_core.locks import try_lock
 from cnn_core.models.weights_source import (
     CHECKING,
     FROM_CACHE,
+    NO_FIELD,
     NOT_ON_HUB,
     HubFile,
     add_weights,
@@ -74,7 +75,7 @@ def fetch_weights(name: str, home: Home) -> Generator[Progress, None, Path]:
         return add_weights(name, cached, home, source=FROM_CACHE)
     file = hub_file(name)
     if file is None:
-        raise SettingError(NOT_ON_HUB.format(name=name), "timm_name")
+        raise SettingError(NOT_ON_HUB.format(name=name), NO_FIELD)
     place = {"name": name, "url": file.url, "folder": home.weights, "file": file_name(name, file)}
     published = Published(file.url, 0, "", "")
     try:
@@ -82,14 +83,14 @@ def fetch_weights(name: str, home: Home) -> Generator[Progress, None, Path]:
         home.weights.mkdir(parents=True, exist_ok=True)
         with try_lock(home.weights / f".{name}.lock") as is_mine:
             if not is_mine:
-                raise SettingError(BUSY.format(name=name), "timm_name")
+                raise SettingError(BUSY.format(name=name), NO_FIELD)
             return (yield from _fetch(name, file, published, home))
     except ImportError:
-        raise SettingError(NO_CLIENT.format(**place), "timm_name") from None
+        raise SettingError(NO_CLIENT.format(**place), NO_FIELD) from None
     except (OSError, HTTPException) as error:
         if isinstance(error, OSError) and error.errno in FULL_DISK:
             raise _no_space(name, published, home) from None
-        raise SettingError(NOT_FETCHED.format(reason=_reason(error), **place), "timm_name") from None
+        raise SettingError(NOT_FETCHED.format(reason=_reason(error), **place), NO_FIELD) from None
 
 
 def _fetch(name: str, file: HubFile, published: Published, home: Home) -> Generator[Progress, None, Path]:
@@ -107,7 +108,7 @@ def _fetch(name: str, file: HubFile, published: Published, home: Home) -> Genera
     yield Progress(CHECKING, 0, 1)
     try:
         if published.sha256 and file_sha256(partial) != published.sha256:
-            raise SettingError(DAMAGED.format(name=name), "timm_name")
+            raise SettingError(DAMAGED.format(name=name), NO_FIELD)
         check_file(name, partial)
     except SettingError:
         partial.unlink()
@@ -135,7 +136,7 @@ def _ask_hub(file: HubFile) -> Published:
 
 
 def _no_space(name: str, published: Published, home: Home) -> SettingError:
-    return SettingError(NO_SPACE.format(name=name, size=format_bytes(published.bytes), folder=home.weights), "timm_name")
+    return SettingError(NO_SPACE.format(name=name, size=format_bytes(published.bytes), folder=home.weights), NO_FIELD)
 
 
 def _reason(error: BaseException) -> str:

@@ -26,6 +26,7 @@ SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 FROM_CACHE, FROM_FOLDER, FROM_FILE = "the cache of huggingface_hub", "the folder of weights", "the file {file}"
 CHECKING = "Checking the weights"  # a stage
 Place = Literal["here", "cache", ""]
+NO_FIELD = ""  # of errors that no other value of a setting mends
 NOT_HERE = (
     "The weights of {name} are not on this machine. Fetch them on the Configure page or with: python -m cnn_core models get {name}. Without a "
     "network connection, fetch the file {url} on another machine and put it into {folder} as {file}."
@@ -117,14 +118,14 @@ def require_weights(name: str, home: Home) -> Path:
     if file is None:
         cached = find_cached(name)
         if cached is None:
-            raise SettingError(describe_absence(name, home), "timm_name")
+            raise SettingError(describe_absence(name, home), NO_FIELD)
         return add_weights(name, cached, home, source=FROM_CACHE)
     record = read_record(file)
     if record is None:
         check_file(name, file)
         record_file(name, file, home, FROM_FOLDER)
     elif record.sha256 != file_sha256(file):
-        raise SettingError(CHANGED.format(file=file, name=name, record=_record_of(file)), "timm_name")
+        raise SettingError(CHANGED.format(file=file, name=name, record=_record_of(file)), NO_FIELD)
     return file
 
 

@@ -68,7 +68,7 @@ def test_missing_weights_are_refused_with_the_file_to_fetch_and_where_to_put_it(
     with pytest.raises(SettingError) as refused:
         require_weights(SMALL, home)
     text = refusal(refused, NOT_HERE)
-    assert refused.value.field == "timm_name" and all(place in text for place in places(home)) and not home.weights.exists()
+    assert refused.value.field == "" and all(place in text for place in places(home)) and not home.weights.exists()
     assert find_place(SMALL, home) == "" and text == describe_absence(SMALL, home)
 
 

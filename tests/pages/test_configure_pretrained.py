@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from cnn_core.config.schema import title
 from cnn_core.models.pretrained_table import NETWORKS
 from cnn_core.models.weights_fetch import NOT_FETCHED
 from cnn_core.models.weights_source import describe_absence, find_place, read_record
@@ -57,8 +56,8 @@ def test_the_table_shows_where_the_weights_are_and_the_chosen_network_s_state_st
 
 def test_start_fetches_nothing_and_says_where_the_weights_can_come_from(empty, open_page, hub):
     at = press_start(fill(open_page("configure"), model="timm"))
-    assert [error.value for error in at.error] == [plain(describe_absence(next(iter(NETWORKS)), empty.home))]
-    assert NOTHING_STARTED in at.warning[0].value and title("timm_name") in at.warning[0].value
+    absence = describe_absence(next(iter(NETWORKS)), empty.home)
+    assert [error.value for error in at.error] == [f"{NOTHING_STARTED} {plain(absence)}"]
     assert hub.paths == [] and not empty.runs() and fetch_buttons(at)
 
 
