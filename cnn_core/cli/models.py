@@ -13,12 +13,12 @@ from typing import Any
 from cnn_core.cli.command import CommandResult
 from cnn_core.cli.console import run_with_progress
 from cnn_core.home import Home
-from cnn_core.models.pretrained_table import NETWORKS
+from cnn_core.models.pretrained_table import INSTALLED_NETWORK, NETWORKS
 from cnn_core.models.weights_fetch import fetch_weights
 from cnn_core.models.weights_source import add_weights, find_kept, find_place, full_name, read_record, require_weights
 from cnn_core.text import format_bytes, format_count
 
-PLACES = {"here": "here", "cache": "in the cache", "": "to fetch"}
+PLACES = {"installed": "installed", "here": "here", "cache": "in the cache", "": "to fetch"}
 READY = "The weights of {name} are in {file} ({source}). SHA-256: {sha256}. Train with: python -m cnn_core train --model timm --timm-name {name}"
 Action = Callable[[argparse.Namespace, Home], CommandResult]
 
@@ -47,8 +47,8 @@ def run_models_command(args: argparse.Namespace) -> CommandResult:
 
 def _list(args: argparse.Namespace, home: Home) -> CommandResult:
     rows, lines = [], []
-    for name, network in NETWORKS.items():
-        place = find_place(name, home)
+    for network in (INSTALLED_NETWORK, *NETWORKS.values()):
+        name, place = network.name, find_place(network.name, home)
         rows.append({**asdict(network), "place": place})
         lines.append(
             f"{name:<40} {PLACES[place]:<12} {format_count(network.parameters):>11} parameters  {network.expects.side:>3} px  "

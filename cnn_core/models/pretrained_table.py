@@ -97,6 +97,16 @@ NETWORKS = {
         ),
     )
 }
+INSTALLED_NETWORK = PretrainedNetwork(  # a family of its own, "efficientnet-lite0" (see embedded), shown in the same tables
+    name="tf_efficientnet_lite0.in1k",
+    title="EfficientNet-Lite0",
+    parameters=4_652_008,
+    multiply_adds=383_907_552,
+    file_bytes=18_826_032,
+    licence="apache-2.0",
+    expects=NetworkInput(224, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), "bicubic", 0.875),
+    depthwise=True,
+)
 DEFAULT_NETWORK = "mobilenetv4_conv_small.e2400_r224_in1k"
 NAME_EXAMPLE = "resnet50.a1_in1k"
 NAME = re.compile(

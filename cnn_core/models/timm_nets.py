@@ -87,7 +87,7 @@ def count_features(name: str, channels: int, image_size: int) -> int:
             features = backbone(torch.empty(1, channels, image_size, image_size))
         return int(features.flatten(1).shape[1] if features.ndim == 2 else features.shape[features.ndim])
     except Exception as error:  # 1,300 networks refuse an image in many ways
-        reason = str(error).strip().partition("\n")[0][:120].rstrip(".") or type(error).__name__
+        reason = str(error).strip().partition("\n")[0][:120].rstrip(" .;:") or type(error).__name__
         raise SettingError(
             UNFIT_SIDE.format(name=name, side=image_size, reason=reason, expected=expected),
             "timm_name",

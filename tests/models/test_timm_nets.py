@@ -12,7 +12,7 @@ from torchvision import models
 from cnn_core.errors import SettingError
 from cnn_core.models.cost import count_multiply_adds
 from cnn_core.models.pretrained_input import expected_input, expected_statistics
-from cnn_core.models.pretrained_table import NAME, NETWORKS
+from cnn_core.models.pretrained_table import INSTALLED_NETWORK, NAME, NETWORKS, PretrainedNetwork
 from cnn_core.models.registry import build_model, build_on_meta
 from cnn_core.models.saving import build_from_state
 from cnn_core.models.targets import NO_TIMM
@@ -129,11 +129,11 @@ def test_no_name_can_be_a_path_or_an_address_and_all_names_of_timm_are_allowed()
     )
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_the_table_says_what_timm_says(name: str):
-    network, config = NETWORKS[name], timm.get_pretrained_cfg(name)
+@pytest.mark.parametrize("network", [INSTALLED_NETWORK, *NETWORKS.values()], ids=lambda network: network.name)
+def test_the_table_says_what_timm_says(network: PretrainedNetwork):
+    name, config = network.name, timm.get_pretrained_cfg(network.name)
     expected = network.expects
-    assert full_name(name.partition(".")[0]) == network.name == name and network.licence == config.license
+    assert full_name(name.partition(".")[0]) == name and network.licence == config.license
     assert (expected.mean, expected.std, expected.interpolation) == (config.mean, config.std, config.interpolation)
     assert (expected.side, expected.crop_share) == (config.input_size[1], config.crop_pct)
     with torch.device("meta"):
@@ -141,7 +141,7 @@ def test_the_table_says_what_timm_says(name: str):
         assert network.multiply_adds == count_multiply_adds(create_backbone(name, 3, expected.side), images)
     assert network.parameters == sum(parameter.numel() for parameter in whole.parameters())
     size = sum(value.numel() * value.element_size() for value in whole.state_dict().values())
-    assert network.file_bytes == pytest.approx(size, rel=0.001)
+    assert network.file_bytes == pytest.approx(size, rel=0.005)  # and names and shapes
     layers = list(build_on_meta("timm", channels=3, image_size=64, classes=2, timm_name=name).modules())
     assert network.norm == any(isinstance(layer, nn.BatchNorm2d) for layer in layers)
     assert network.depthwise == any(isinstance(layer, nn.Conv2d) and layer.groups == layer.in_channels > 1 for layer in layers)

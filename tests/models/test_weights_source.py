@@ -11,6 +11,9 @@ from cnn_core.errors import SettingError
 from cnn_core.events import Progress
 from cnn_core.home import Home
 from cnn_core.models import weights_fetch
+from cnn_core.models.embedded import SHA256, read_embedded_weights
+from cnn_core.models.pretrained_table import INSTALLED_NETWORK
+from cnn_core.models.registry import build_model
 from cnn_core.models.starting_weights import UNREADABLE
 from cnn_core.models.timm_nets import OTHER_NETWORK
 from cnn_core.models.weights_fetch import BUSY, DAMAGED, NO_SPACE, NOT_FETCHED, fetch_weights
@@ -21,6 +24,7 @@ from cnn_core.models.weights_source import (
     NOT_HERE,
     add_weights,
     describe_absence,
+    file_sha256,
     find_kept,
     find_place,
     hub_file,
@@ -213,3 +217,15 @@ def test_two_fetches_of_one_file_do_not_mix(home: Home, hub: Hub):
         drain(fetch_weights(SMALL, home))
     refusal(refused, BUSY)
     assert drain(first)[1].read_bytes() == hub.content
+
+
+def test_the_installed_weights_serve_the_network_of_timm_too(home: Home):
+    name = INSTALLED_NETWORK.name
+    assert find_place(name, home) == "installed"
+    file = require_weights(name, home)
+    assert file_sha256(file) == SHA256 and find_place(name, home) == "here"
+    model = build_model("timm", channels=3, image_size=64, classes=2, timm_name=name, weights=str(file)).state_dict()
+    installed = read_embedded_weights(build_model("efficientnet-lite0", channels=3, image_size=64, classes=2).state_dict())
+    assert all(
+        torch.equal(model[f"backbone.{key}"], value) for key, value in installed.items() if not key.startswith("classifier.")
+    )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cnn_core.models.pretrained_table import NETWORKS
+from cnn_core.models.pretrained_table import INSTALLED_NETWORK, NETWORKS
 from cnn_core.models.weights_fetch import NOT_FETCHED
 from cnn_core.models.weights_source import describe_absence, find_place, read_record
 from pages.shared.refusal import NOTHING_STARTED
@@ -45,10 +45,10 @@ def test_the_table_shows_where_the_weights_are_and_the_chosen_network_s_state_st
     at.session_state["networks"] = True
     at.run()
     table = at.dataframe[-1].value.set_index("Name in timm")
-    assert (
-        list(table.index) == list(NETWORKS) and table["Weights"][first] == STATES["here"] != table["Weights"][LARGE] == STATES[""]
-    )
-    assert list(table["Parameters"]) == [network.parameters for network in NETWORKS.values()]
+    networks = {INSTALLED_NETWORK.name: INSTALLED_NETWORK, **NETWORKS}
+    places = {INSTALLED_NETWORK.name: "installed", first: "here", LARGE: ""}
+    assert list(table.index) == list(networks) and all(table["Weights"][name] == STATES[place] for name, place in places.items())
+    assert list(table["Parameters"]) == [network.parameters for network in networks.values()]
     fill(at, timm_name=LARGE)
     assert any(begins(text.value, TO_FETCH) and LARGE in text.value for text in at.info) and fetch_buttons(at)
     assert not at.exception and hub.paths == []

@@ -17,7 +17,7 @@ from cnn_core.data.source import DataInfo
 from cnn_core.errors import SettingError, StudioError
 from cnn_core.events import Progress
 from cnn_core.home import Home
-from cnn_core.models.pretrained_table import NETWORKS
+from cnn_core.models.pretrained_table import INSTALLED_NETWORK, NETWORKS
 from cnn_core.models.registry import FAMILIES
 from cnn_core.models.weights_source import CHECKING, NOT_KEPT, SUFFIXES, Place, add_weights, find_place, full_name
 from cnn_core.text import format_bytes
@@ -28,11 +28,11 @@ from pages.shared.text import plain
 from pages.shared.trial_times import trial_seconds
 
 TABLE = "Pretrained networks"
-STATES: dict[Place, str] = {"here": "here", "cache": "here, in the cache", "": "to fetch"}
+STATES: dict[Place, str] = {"installed": "installed", "here": "here", "cache": "here, in the cache", "": "to fetch"}
 TO_FETCH = "The weights of {name} are not on this machine{facts}. Fetch them once to train with them; Start downloads nothing."
 HERE = "The weights of {name} are on this machine{facts}."
 FACTS = " ({size}, licence {licence})"
-OTHER_SIZE = "It was trained on images of {expected}×{expected} pixels; those of this data set have {side}×{side}."
+OTHER_SIZE = "They were trained on images of {expected}×{expected} pixels; those of this data set have {side}×{side}."
 DOWNLOADED_AT_START = (
     "The ImageNet weights of {title} are downloaded by torchvision when the run starts, unless they are in its cache."
 )
@@ -150,8 +150,10 @@ def compare_networks(config: TrainConfig) -> None:
     store = get_store()
     runs = store.runs()
     rows: list[dict[str, Any]] = []
-    for name, network in NETWORKS.items():
-        seconds = trial_seconds(config.model_copy(update={"timm_name": name}), runs)
+    for network in (INSTALLED_NETWORK, *NETWORKS.values()):
+        name = network.name
+        chosen = {"model": EMBEDDED} if network is INSTALLED_NETWORK else {"model": "timm", "timm_name": name}
+        seconds = trial_seconds(config.model_copy(update=chosen), runs)
         rows.append(
             {
                 "Network": network.title,
