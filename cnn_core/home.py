@@ -3,7 +3,8 @@
 studio/
   studio.db              the run store
   people.db              the people of a shared server
-  data/sets/<set>/       an imported data set: images.npy (one uint8 array) and index.db (class, split and file of each image)
+  data/sets/<set>/       an imported data set: images.npy (one uint8 array) and index.db (class, split and file of each image);
+                         features/: what the frozen layers of pretrained networks make of each image
   data/importing/<set>/  a data set while it is being imported
   data/removed/          data sets in the bin, <time>-<set>/
   data/collections/      images that a person collects class by class, until they are imported
@@ -31,7 +32,7 @@ TRAINED_RESULTS = ("fold-", "unseen-")  # in EVALUATIONS, out-of-fold prediction
 TRACKED_IMAGES, TRAINING_DYNAMICS = "probes.npz", "learning"
 CALIBRATION = "calibration.json"
 CURVES_IMAGE, PREDICTIONS_IMAGE = "training_curves.png", "predictions.png"
-IMAGES, INDEX = "images.npy", "index.db"
+IMAGES, INDEX, FEATURES_FOLDER = "images.npy", "index.db", "features"
 SET_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
 RUN_ID = re.compile(r"[0-9]{4,}-[a-z0-9-]{1,60}")
 NOT_A_RUN = "“{name}” is not the name of a run. Names look like 0007-digits."

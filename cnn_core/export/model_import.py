@@ -117,7 +117,7 @@ def _settings(card: ExportCard, store: Store) -> TrainConfig:
     config = make_config(model=card.model, epochs=min(max(card.epochs, 1), MAX_EPOCHS), mirror=card.mirror, **options)
     data = _find_data(card, store)
     is_split_known = None not in (card.validation_share, card.seed)
-    split = {"validation_share": card.validation_share, "seed": card.seed} if is_split_known else {}
+    split = {name: getattr(card, name) for name in ("validation_share", "seed", "images_per_class")} if is_split_known else {}
     return config.model_copy(update={"data": data, **split})
 
 

@@ -113,7 +113,7 @@ def images_of(run: Run, split: Split = "test") -> ImageSet:
     """Return the run's images of a split, in the order of its evaluation. Raises DataError."""
     config = run.config
     fingerprint = open_source(config.data, get_store().home).info.fingerprint
-    draw = (config.validation_share, config.seed) if split != "test" else ()
+    draw = config.drawn_by if split != "test" else ()
     return _load_images(config.data, fingerprint, split, draw, config)
 
 

@@ -51,6 +51,9 @@ OTHERS: list[dict[str, Any]] = [
     {"rotation": 10},
     {"scale": 0.2},
     {"shear": 10},
+    {"resized_crop": 0.5},
+    {"colour_jitter": 0.5},
+    {"trivial_augment": True},
     {"mixup": 0.3},
     {"cutmix": 1},
     {"dropout": 0.5},
@@ -79,8 +82,11 @@ def test_every_setting_of_the_training_matters(home: Home, image_folder: Path, t
         "weights",
         "timm_name",  # of one model: see test_timm_nets
         "train",  # of pretrained weights: see test_stages
+        "trained_blocks",
         "head_epochs",
         "fine_tuning_rate",
+        "layer_decay",
+        "frozen_norm",
         "plateau_patience",
         "patience",
         "mirror",
