@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from cnn_core.training.features import STAGE
 from PIL import Image
 
 from benchmarks import kill
@@ -26,7 +27,6 @@ from cnn_core.config.schema import TrainConfig
 from cnn_core.events import Epoch, Event, Progress, Steps
 from cnn_core.home import WEIGHTS, Home
 from cnn_core.runs.store import Store
-from cnn_core.training.features import STAGE
 
 KILLS = 20
 CLASSES, IMAGES, SIDE = 3, 20, 32

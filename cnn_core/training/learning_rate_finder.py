@@ -14,6 +14,7 @@ from cnn_core.errors import SettingError
 from cnn_core.events import Progress
 from cnn_core.features.store import open_feature_store
 from cnn_core.home import Home
+from cnn_core.training.pretrained import with_weights_file
 from cnn_core.training.recipe import load_training_images, make_trainer
 
 LOWEST, HIGHEST, STEPS = 1e-6, 10.0, 120
@@ -51,7 +52,7 @@ def find_learning_rate(config: TrainConfig, home: Home) -> Generator[Progress, N
     source = open_source(config.data, home)
     images, validation = yield from load_training_images(source)
     device, store = choose_device(config.device), open_feature_store(source)
-    trainer, _ = make_trainer(config, source.info, images, device, validation, store)
+    trainer, _ = make_trainer(with_weights_file(config, home), source.info, images, device, validation, store)
     yield from (event for event in trainer.enter_stage() if isinstance(event, Progress))
     learning_rates: list[float] = []
     losses: list[float] = []

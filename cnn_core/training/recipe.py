@@ -28,7 +28,8 @@ from cnn_core.home import CURVES_IMAGE, PREDICTIONS_IMAGE, Home
 from cnn_core.metrics.evaluation import evaluate, evaluation_key, save_evaluation
 from cnn_core.models.checkpoint import drop_checkpoints
 from cnn_core.models.layers import PreparedModel
-from cnn_core.models.registry import count_trainable, find_family
+from cnn_core.models.pretrained_input import Statistics, expected_statistics
+from cnn_core.models.registry import count_trainable, is_depthwise
 from cnn_core.models.saving import ModelCard, load_model, save_card
 from cnn_core.training.augmentation import make_augmentations, make_mixing
 from cnn_core.training.compilation import CompiledModel
@@ -37,6 +38,7 @@ from cnn_core.training.figures import draw_predictions, draw_training_curves
 from cnn_core.training.head_cross_validation import HeadCrossValidation
 from cnn_core.training.loop import Trainer
 from cnn_core.training.meter import Meter
+from cnn_core.training.pretrained import recorded_sha256, with_weights_file
 from cnn_core.training.resource_monitor import ResourceMonitor
 from cnn_core.training.schedule import make_resizing
 from cnn_core.training.session import TrainingSession
@@ -45,7 +47,6 @@ from cnn_core.training.stages import make_stages
 PREPARATION_IMAGES = 5000  # images from which a model with a `prepare` method computes its first layer
 TOO_LARGE_BATCH = "Batch size is {batch_size:,}, more than the {count:,} training images. Choose a smaller batch size."
 NO_FIGURES = "The images of the curves and the predictions could not be written ({reason}). Free some disk space."
-Statistics = tuple[tuple[float, ...], tuple[float, ...]]  # mean and standard deviation per channel
 
 
 def train_run(
@@ -62,7 +63,7 @@ def train_run(
         images, validation = yield from load_training_images(source)
         yield from map(Note, images.notes)
         store = open_feature_store(source)
-        trainer, card = make_trainer(config, source.info, images, device, validation, store)
+        trainer, card = make_trainer(with_weights_file(config, home), source.info, images, device, validation, store)
         yield Started(
             parameters=count_trainable(trainer.model),
             device=f"{describe_device(device)}, {trainer.arithmetic}",
@@ -122,9 +123,11 @@ def make_trainer(
 
     store: where features of frozen layers are kept, None for nowhere.
     """
+    config = with_weights_file(config, Home.from_environment())  # where no caller has named the file, as in cross-validation
     training, validation = split_validation(images, config, validation)
     options = config.model_options
-    mean, std = _statistics(config, info.channels) or channel_statistics(training)
+    expected = expected_statistics(config.model, config.timm_name, config.starting_weights, info.channels)
+    mean, std = expected or channel_statistics(training)
     card = ModelCard(
         model=config.model,
         options={name: value for name, value in options.items() if name != "weights"},
@@ -137,8 +140,9 @@ def make_trainer(
         fit=info.fit,
         mirror=config.mirror and config.flip != "off",
         fingerprint=info.fingerprint,
+        weights_sha256=recorded_sha256(config.starting_weights),
     )
-    depthwise = find_family(config.model).depthwise
+    depthwise = is_depthwise(config.model, config.timm_name)
     arithmetic = choose_arithmetic(config.precision, config.channels_last, device, depthwise=depthwise)
     torch.manual_seed(config.seed)
     model = card.build(weights=config.starting_weights)
@@ -171,12 +175,6 @@ def make_trainer(
         starts_untrained=config.starting_weights == "scratch",
         meter=Meter(remedy=divergence_remedy(config), resources=ResourceMonitor(device)),
     ), card
-
-
-def _statistics(config: TrainConfig, channels: int) -> Statistics | None:
-    """Return the mean and standard deviation that the pretrained weights of a model expect; None for other weights or models."""
-    statistics = find_family(config.model).statistics if config.starting_weights == "pretrained" else None
-    return ((statistics[0],) * channels, (statistics[1],) * channels) if statistics else None
 
 
 def training_batches(

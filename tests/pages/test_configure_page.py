@@ -211,6 +211,7 @@ def another_number(name):
 
 # With SimpleCNN, Muon and the schedule “linear”.
 WITHOUT_EFFECT = {
+    "timm_name",
     "weights",
     "train",
     "trained_blocks",

@@ -80,6 +80,7 @@ def test_every_setting_of_the_training_matters(home: Home, image_folder: Path, t
         "model",
         "epochs",
         "weights",
+        "timm_name",  # of one model: see test_timm_nets
         "train",  # of pretrained weights: see test_stages
         "trained_blocks",
         "head_epochs",

@@ -5,13 +5,22 @@ from typing import Literal
 from pydantic import BaseModel
 
 from cnn_core.config.setting import Not, setting
+from cnn_core.models.pretrained_table import DEFAULT_NETWORK, NAME_EXAMPLE
 
 GROUP = "Network"
 
 
 class NetworkSettings(BaseModel):
-    """Width, depth, activation, batch norm and starting weights; each model takes some of them."""
+    """Name of a network, width, depth, activation, batch norm and starting weights; each model takes some of them."""
 
+    timm_name: str = setting(
+        DEFAULT_NETWORK,
+        title="Name in timm",
+        group=GROUP,
+        help=f"The network of the library timm, with the tag of its weights, like {NAME_EXAMPLE}. Choose one of the table, or type any name that timm has.",
+        min_length=1,
+        max_length=121,
+    )
     width: float = setting(
         1.0,
         title="Width multiplier",
@@ -44,7 +53,7 @@ class NetworkSettings(BaseModel):
         "scratch",
         title="Starting weights",
         group=GROUP,
-        help="“scratch” for random weights, “pretrained” for ImageNet weights (installed for EfficientNet-Lite0, a download for other models), or the path of a PyTorch or safetensors file on this machine.",
+        help="“scratch” for random weights, “pretrained” for ImageNet weights (installed for EfficientNet-Lite0, fetched on request for networks of timm, a download for other models), or the path of a PyTorch or safetensors file on this machine.",
         min_length=1,
         max_length=4096,
     )

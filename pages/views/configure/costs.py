@@ -16,7 +16,7 @@ from cnn_core.config.schema import TrainConfig
 from cnn_core.data.source import DataInfo
 from cnn_core.errors import StudioError
 from cnn_core.events import Progress
-from cnn_core.models.registry import FAMILIES
+from cnn_core.models.registry import FAMILIES, is_depthwise
 from pages.charts.network_diagram import network_html, no_network_html
 from pages.shared import cache
 from pages.shared.forms import default_value
@@ -191,7 +191,9 @@ def _measure(config: TrainConfig, info: DataInfo) -> Generator[Progress, None, d
                 name,
                 **info.shape,
                 batch_size=config.batch_size,
-                arithmetic=choose_arithmetic(config.precision, config.channels_last, device, depthwise=family.depthwise),
+                arithmetic=choose_arithmetic(
+                    config.precision, config.channels_last, device, depthwise=is_depthwise(name, config.timm_name)
+                ),
                 budget_seconds=MEASURED_SECONDS,
                 **options,
             )

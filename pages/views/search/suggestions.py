@@ -5,6 +5,7 @@ from math import sqrt
 from typing import Any
 
 from cnn_core.config.schema import TrainConfig, choices
+from cnn_core.models.pretrained_table import NETWORKS
 from cnn_core.models.registry import FAMILIES
 from cnn_core.search.space import Range, is_integer
 
@@ -68,7 +69,12 @@ def suggest_values(name: str, base: Mapping[str, Any]) -> list[Any]:
     return sorted({round(value) for value in values}) if is_integer(name) else [_short(value) for value in values]
 
 
-OTHER_TEXTS = {"weights": ("pretrained", "scratch"), "drop_at": ("0.3, 0.6",), "knots": ("0:0.2, 0.5:1, 1:0",)}
+OTHER_TEXTS = {
+    "timm_name": tuple(NETWORKS),
+    "weights": ("pretrained", "scratch"),
+    "drop_at": ("0.3, 0.6",),
+    "knots": ("0:0.2, 0.5:1, 1:0",),
+}
 
 
 def _lowest(name: str) -> float:
