@@ -234,6 +234,8 @@ def test_start_queues_exactly_one_run_with_the_chosen_settings_and_shows_it(empt
         "adam_rate": 0.2,
         "weight_decay": 0.001,
         "decay_all": True,
+        "size": 32,
+        "fit": "pad",
         "width": 0.5,
         "depth": 2,
         "activation": "gelu",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from cnn_core.config.images import images_info
 from cnn_core.config.schema import TrainConfig
 from cnn_core.data.source import DataInfo
 from cnn_core.errors import StudioError
@@ -133,7 +134,7 @@ def _draw(places: ModelPlaces, values: Sequence[str], picture: str) -> None:
 def _row(name: str, config: TrainConfig, info: DataInfo, seconds: float | None) -> dict[str, Any]:
     row = {"Model": FAMILIES[name].title}
     try:
-        cost = _cost(name, info, config.batch_size, _options(name, config))
+        cost = _cost(name, _info(name, config, info), config.batch_size, _options(name, config))
     except StudioError:
         return row | {
             "Parameters": None,
@@ -156,6 +157,11 @@ def _options(name: str, config: TrainConfig) -> dict[str, Any]:
     return {option: default_value(option, {"data": config.data, "model": name}) for option in FAMILIES[name].options}
 
 
+def _info(name: str, config: TrainConfig, info: DataInfo) -> DataInfo:
+    """Return the facts of the images that another model would receive with its defaults and the chosen size."""
+    return images_info(config.model_copy(update={"model": name, **_options(name, config)}), info)
+
+
 def _measure(config: TrainConfig, info: DataInfo) -> Generator[Progress, None, dict[str, float]]:
     """Return the seconds per epoch of every model that fits these images."""
     from cnn_core.device import choose_arithmetic, choose_device
@@ -170,7 +176,7 @@ def _measure(config: TrainConfig, info: DataInfo) -> Generator[Progress, None, d
         try:
             seconds = measure_step_seconds(
                 name,
-                **info.shape,
+                **_info(name, config, info).shape,
                 batch_size=config.batch_size,
                 arithmetic=choose_arithmetic(config.precision, config.channels_last, device, depthwise=family.depthwise),
                 budget_seconds=MEASURED_SECONDS,
