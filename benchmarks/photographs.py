@@ -5,6 +5,7 @@ defaults. Then both networks are trained on 5, 10 and 20 images of each class, D
 last epoch, so that no image chooses the model.
 """
 
+import os
 import statistics
 import sys
 import tempfile
@@ -34,7 +35,8 @@ ASKED = {5: "≥ 91%", 10: "≥ 93%", 20: "≥ 94%"}
 def main() -> None:
     folder, draws = Path(sys.argv[1]).resolve(), int(sys.argv[2]) if len(sys.argv) > 2 else 10
     with tempfile.TemporaryDirectory() as temporary:
-        home = Home(Path(temporary))
+        os.environ["CNN_STUDIO_HOME"] = temporary  # in which settings look for the data set
+        home = Home.from_environment()
         arguments = ("data", "import", str(folder), "--name", "photographs", "--test-share", "0.01")
         seconds = measure_seconds(lambda: run_command(home.root, *arguments))
         result: dict[str, Any] = {}

@@ -6,6 +6,7 @@ one that decodes every image again.
 """
 
 import io
+import os
 import statistics
 import sys
 import tempfile
@@ -42,7 +43,8 @@ ENCODINGS: dict[str, dict[str, Any]] = {
 def main() -> None:
     folder = Path(sys.argv[1]).resolve()
     with tempfile.TemporaryDirectory() as temporary:
-        home = Home(Path(temporary))
+        os.environ["CNN_STUDIO_HOME"] = temporary  # in which settings look for the data set
+        home = Home.from_environment()
         imported = measure_seconds(lambda: finish(import_files("kept", folder, ImportOptions(), home)))
         rows = [("import, kept", "", f"{imported:.2f} s")]
         for side in SIDES:
