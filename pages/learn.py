@@ -1,4 +1,4 @@
-"""The Learn page: exercises to train, the glossary, and a convolution step by step."""
+"""The Learn page: exercises to train, how much images are worth, the glossary, and a convolution step by step."""
 
 from collections.abc import Callable
 
@@ -9,9 +9,11 @@ from pages.shared.links import GLOSSARY
 from pages.views.learn.convolution import show_convolution
 from pages.views.learn.exercises import show_exercises
 from pages.views.learn.glossary import show_glossary
+from pages.views.learn.learning_curves import show_learning_curves
 
 VIEWS: dict[str, Callable[[], None]] = {
     "Exercises": show_exercises,
+    "Few images": show_learning_curves,
     GLOSSARY: show_glossary,
     "Convolution": show_convolution,
 }

@@ -40,7 +40,7 @@ from cnn_core.text import counted
 VALIDATION_HELP = "what the validation images are used for where there are no test images"
 REMOVED = "{name} was moved to the bin. The original files were not changed. `data restore {name}` restores it."
 DELETED = "{sets} deleted."
-DUPLICATES = "duplicates: {same:,} identical files, {near:,} nearly identical images"
+DUPLICATES = "duplicates: {same} of identical files, {near} of nearly identical images"
 Action = Callable[[argparse.Namespace, Home], CommandResult]
 
 
@@ -157,10 +157,10 @@ def _check(args: argparse.Namespace, home: Home) -> CommandResult:
         f"{name[:30]:<30} " + "  ".join(f"{split} {count:>7,}" for split, count in splits.items())
         for name, splits in classes.items()
     ]
-    lines += ["", DUPLICATES.format(same=quality.pairs["same"], near=quality.pairs["near"])]
+    lines += ["", DUPLICATES.format(**{kind: counted(quality.pairs[kind], "pair") for kind in ("same", "near")})]
     lines += [f"- {warning}" for warning in quality.warnings]
     lines += filter(None, [describe_conversions(source.index)])
-    lines += [f"skipped: {file.path}: {file.reason}" for file in skipped]
+    lines += [f"skipped: {file.path}: {file.explanation}" for file in skipped]
     return CommandResult(result, "\n".join(lines))
 
 

@@ -12,11 +12,23 @@ from pydantic import BaseModel, ConfigDict, field_validator
 
 from cnn_core.config import setting as settings
 from cnn_core.config.groups import augmentation, hardware, network, regularisation, schedule, training
-from cnn_core.config.setting import SettingMetadata, format_setting, label_of, metadata_of, parse_knots, parse_milestones, setting
+from cnn_core.config.setting import (
+    Conditions,
+    Not,
+    SettingMetadata,
+    format_setting,
+    label_of,
+    metadata_of,
+    parse_knots,
+    parse_milestones,
+    setting,
+)
 from cnn_core.data.source import DataInfo
 from cnn_core.data.splits import count_drawn
 from cnn_core.models.registry import FAMILIES
 
+# Conditions of all settings of a group. A head alone is trained on features of the unchanged images.
+GROUP_CONDITIONS: dict[str, Conditions] = {augmentation.GROUP: {"train": Not("head")}}
 GROUPS = (training.GROUP, network.GROUP, schedule.GROUP, augmentation.GROUP, regularisation.GROUP, hardware.GROUP)
 
 
@@ -99,20 +111,31 @@ class TrainConfig(  # pydantic orders fields from the last base class to the fir
         return {name: getattr(self, name) for name in FAMILIES[self.model].options}
 
     @property
+    def learns_on_features(self) -> bool:
+        """Whether only the head of a pretrained network learns: on features of the unchanged images, which are computed once."""
+        return self.starting_weights != "scratch" and self.train == "head"
+
+    @property
     def starting_weights(self) -> str:
         """The starting weights in force: "scratch" for a model that takes no others."""
         return self.weights if "weights" in FAMILIES[self.model].options else "scratch"
+
+    @property
+    def drawn_by(self) -> tuple[float, int] | tuple[float, int, int]:
+        """The settings that draw the training and the validation images from those of the data set; a key of what is computed from them."""
+        drawn = (self.validation_share, self.seed)
+        return (*drawn, self.images_per_class) if self.images_per_class else drawn
 
     def count_training_images(self, info: DataInfo) -> int:
         """Return the number of training images: without a validation split in the data set, a fraction of them is used for validation.
 
         An estimate where the counts of the classes are not known yet.
         """
-        if info.val_count:
-            return info.train_count
+        most = self.images_per_class or info.train_count
+        share = 0.0 if info.val_count else self.validation_share
         if info.class_counts:
-            return info.train_count - sum(count_drawn(count, self.validation_share) for count in info.class_counts)
-        return round(info.train_count * (1 - self.validation_share))
+            return sum(min(most, count - (count_drawn(count, share) if share else 0)) for count in info.class_counts)
+        return min(most * len(info.classes), round(info.train_count * (1 - share)))
 
     def steps_per_epoch(self, info: DataInfo) -> int:
         """Return the number of optimizer steps of an epoch, as exact as `count_training_images`."""
@@ -153,12 +176,24 @@ def has_effect(name: str, chosen: Mapping[str, Any]) -> bool:
     """Whether setting `name` has an effect together with the settings `chosen`, which contain at least the model."""
     if name in MODEL_OPTIONS and name not in FAMILIES[chosen["model"]].options:
         return False
-    return all(chosen.get(other, FIELDS[other].default) in values for other, values in metadata(name).only.items())
+    return all(_in_force(other, chosen) in values for other, values in conditions(name).items())
+
+
+def _in_force(name: str, chosen: Mapping[str, Any]) -> Any:
+    """Return the value of setting `name`, or its default where it has no effect."""
+    default = FIELDS[name].default
+    return chosen.get(name, default) if has_effect(name, chosen) else default
+
+
+def conditions(name: str) -> Conditions:
+    """Return the values of other settings with which setting `name` has an effect; those without an effect have their defaults."""
+    about = metadata(name)
+    return {**GROUP_CONDITIONS.get(about.group, {}), **about.only}
 
 
 def settings_deciding_on(name: str) -> tuple[str, ...]:
     """Return the settings that decide whether setting `name` has an effect, and those that decide on these."""
-    direct = tuple(metadata(name).only)
+    direct = tuple(conditions(name))
     return tuple(dict.fromkeys([*(one for other in direct for one in settings_deciding_on(other)), *direct]))
 
 

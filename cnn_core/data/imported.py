@@ -159,9 +159,7 @@ class ImportedSource:
         enlarged = [ENLARGED.format(stored=stored, side=side)] if is_enlarged else []
         count, named = self.index.count_skipped_files(), self.index.skipped_files(MAX_NOTES)
         warnings = (*filter(None, [self.describe_validation()]), *enlarged, *self.facts.get("warnings", ()))
-        notes = warnings + tuple(
-            f"{SKIPPED} {file.reason if file.path in file.reason else f'{file.path}: {file.reason}.'}" for file in named
-        )
+        notes = warnings + tuple(f"{SKIPPED} {file.path}: {file.explanation}" for file in named)
         return (*notes, f"{SKIPPED} {counted(count - len(named), 'more file')}.") if count > len(named) else notes
 
 
@@ -204,6 +202,9 @@ class OnDemandSource(ABC):
             except BusyError:
                 yield Progress(WAITING, 0, 1)
                 time.sleep(WAIT_SECONDS)
+            except DataError:
+                if not self.is_ready:  # else another process has just imported it
+                    raise
 
     def check_changes(self) -> Generator[Progress, None, None]:
         """Find out whether files that may have changed since the import have changed, so that the facts are those of the files."""

@@ -39,7 +39,9 @@ def copy_set(name: str, home: Home, owner: str, label: str) -> str:
             if not is_acquired or target.exists():
                 raise DataError(BUSY.format(name=new))
             shutil.rmtree(staging, ignore_errors=True)  # of a copy that was interrupted
-            shutil.copytree(folder, staging, copy_function=_copy_file, ignore=shutil.ignore_patterns(OWNER, POOLS, "*-journal"))
+            shutil.copytree(
+                folder, staging, copy_function=_copy_file, ignore=shutil.ignore_patterns(OWNER, POOLS, "*-journal", "*.lock")
+            )
             write_owner(staging, owner)
             staging.rename(target)
     except (OSError, sqlite3.Error, shutil.Error) as error:

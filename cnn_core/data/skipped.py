@@ -16,8 +16,8 @@ IMPORTED_IMAGES = "{images} imported in {classes}. Original size: {sizes} pixels
 RESIZED, NONE_RESIZED = "{images} resized to {side}×{side}", "none was resized"
 REDUCED = "{images} reduced to {side} pixels on the long side"
 SKIPPED_FILES = "{files} skipped: {named}. {where}"
-SEE_COMMAND = "The command “data check {name}” lists them."
-SEE_VIEW = "The view “Skipped files” of the data set lists them."
+SEE_COMMAND = "The command “data check {name}” lists all skipped files."
+SEE_VIEW = "The view “Skipped files” of the data set lists all skipped files."
 
 
 def describe_imported(source: ImportedSource) -> str:
@@ -54,9 +54,8 @@ def describe_skipped(index: Index, where: str) -> str:
 
 
 def _shorten(file: SkippedFile) -> str:
-    """Return the first sentence of the reason: "it is empty", with "it" in place of the name of the file."""
-    reason = file.reason.replace(f"{file.path} ", "it ", 1) if file.reason.startswith(f"{file.path} ") else file.reason
-    return reason.partition(". ")[0].rstrip(".")
+    """Return the first sentence of the reason without its full stop: "it is empty"."""
+    return file.explanation.partition(". ")[0].rstrip(".")
 
 
 def skipped_facts(index: Index) -> dict[str, Any]:

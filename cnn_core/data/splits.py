@@ -23,3 +23,27 @@ def stratified_split(labels: np.ndarray, fraction: float, seed: int) -> tuple[np
     chosen = np.sort(np.concatenate(drawn))
     rest = np.setdiff1d(np.arange(len(labels)), chosen, assume_unique=True)
     return rest, chosen
+
+
+def draw_of_each(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Return sorted indices (n,) int64 of at most `count` images of every class, drawn with the seed; those of a larger count include them.
+
+    labels: (N,) int.
+    """
+    rng = np.random.default_rng((seed, 1))  # another sequence than that of the split
+    return np.sort(np.concatenate([rng.permutation(np.flatnonzero(labels == label))[:count] for label in np.unique(labels)]))
+
+
+def split_training_images(
+    labels: np.ndarray, fraction: float, seed: int, per_class: int = 0, *, has_validation: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Split the training images of a data set into those a run trains on and those it is validated on; return their sorted indices.
+
+    labels: (N,) int. per_class: the most training images of each class, 0 for all. has_validation: the set has validation images of its own, so
+    none are drawn.
+    """
+    if has_validation:
+        rest, drawn = np.arange(len(labels)), np.empty(0, np.int64)
+    else:
+        rest, drawn = stratified_split(labels, fraction, seed)
+    return (rest[draw_of_each(labels[rest], per_class, seed)] if per_class else rest), drawn

@@ -19,6 +19,7 @@ from cnn_core.data.source import ImageSet, finish
 from cnn_core.device import choose_device
 from cnn_core.events import Progress
 from cnn_core.explain.embedding import compute_features
+from cnn_core.features.store import open_feature_store
 from cnn_core.files import write_atomically
 from cnn_core.home import CARD, EVALUATIONS, Home
 from cnn_core.inference.confidence import model_key
@@ -72,7 +73,7 @@ def open_feature_bank(run: str, config: TrainConfig, home: Home) -> Generator[Pr
     directions = _read(path, len(images))
     if directions is None:
         model, card = load_model(folder, choose_device("auto"))
-        features = yield from compute_features(model, card, images)
+        features = yield from compute_features(model, card, images, open_feature_store(source))
         directions = normalise_features(features).astype(np.float16).astype(np.float32)  # as read from the file later
         _save(path, directions)
     return FeatureBank(images, indices, directions, len(training_images))
@@ -80,7 +81,7 @@ def open_feature_bank(run: str, config: TrainConfig, home: Home) -> Generator[Pr
 
 def feature_bank_key(folder: Path, config: TrainConfig, fingerprint: str) -> str:
     """Return the cache key of a model with its training images. Raises RunError if there is no model."""
-    facts = (model_key(folder), (folder / CARD).read_bytes(), fingerprint, config.validation_share, config.seed, MOST)
+    facts = (model_key(folder), (folder / CARD).read_bytes(), fingerprint, *config.drawn_by, MOST)
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 

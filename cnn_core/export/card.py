@@ -75,8 +75,8 @@ class ExportCard(BaseModel):
     `network`: a digest that is the same for the same best network. `model`, `options`: the network's family and settings. `classes` to
     `mirror`: as in ModelCard; mean and std are in units of full brightness. `temperature`: divides the logits before softmax; below a
     probability of `threshold` the prediction is “not sure”. `calibration_images`: how many were used to fit the temperature, with the
-    expected calibration error before and after it. `data`, `fingerprint`: the data set and its version; `validation_share`, `seed`: its
-    validation split. `versions`: of the programs that wrote the card, by name.
+    expected calibration error before and after it. `data`, `fingerprint`: the data set and its version; `validation_share`, `seed`,
+    `images_per_class`: how its training and validation images were drawn. `versions`: of the programs that wrote the card, by name.
     """
 
     model_config = STRICT
@@ -105,6 +105,7 @@ class ExportCard(BaseModel):
     fingerprint: Annotated[str, Field(max_length=200)] = ""
     validation_share: Annotated[float, Field(ge=0.02, le=0.5)] | None = None
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
+    images_per_class: Count = 0
     epochs: Count = 0
     versions: Annotated[
         dict[Annotated[str, Field(max_length=60)], Annotated[str, Field(max_length=100)]], Field(max_length=20)
@@ -167,6 +168,7 @@ def _fill(run: Run, saved: ModelCard, calibration: Calibration, network: str, su
         data=PurePath(run.config.data).name[:255],  # only the name of a folder: its path is private
         validation_share=run.config.validation_share,
         seed=run.config.seed,
+        images_per_class=run.config.images_per_class,
         epochs=summary.get("epochs", 0),
         versions={"cnn_studio": cnn_core.__version__, "python": platform.python_version()} | {p: version(p) for p in PACKAGES},
         **{name: value for name, value in saved if name != "options"},

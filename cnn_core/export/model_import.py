@@ -118,7 +118,7 @@ def _settings(card: ExportCard, store: Store) -> TrainConfig:
     config = make_config(model=card.model, epochs=min(max(card.epochs, 1), MAX_EPOCHS), mirror=card.mirror, **options)
     data = _find_data(card, store)
     is_split_known = None not in (card.validation_share, card.seed)
-    split = {"validation_share": card.validation_share, "seed": card.seed} if is_split_known else {}
+    split = {name: getattr(card, name) for name in ("validation_share", "seed", "images_per_class")} if is_split_known else {}
     kept = data != UNKNOWN_DATA and open_source(data, store.home).info.kept_side
     shape = {"size": card.image_size, "fit": card.fit} if kept else {}
     return config.model_copy(update={"data": data, **split, **shape})

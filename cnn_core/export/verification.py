@@ -18,7 +18,7 @@ from cnn_core.inference.classifier import Classifier
 from cnn_core.metrics.evaluation import check_classes, load_split
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
-from cnn_core.text import counted
+from cnn_core.text import counted, format_number
 
 MAX_IMAGES = 1_000
 TIE = 1e-6  # classes whose probabilities differ by less are tied: rounding decides between them
@@ -55,7 +55,7 @@ class Verification:
 
     def __str__(self) -> str:
         tied = f" ({counted(self.ties, 'tie')} between two classes)" if self.ties else ""
-        difference = f"within {self.largest_difference:.0e}" if self.largest_difference else "identical"
+        difference = f"within {format_number(self.largest_difference, 1)}" if self.largest_difference else "identical"
         images = counted(self.images, f"{SPLIT_NAMES[self.split]} image")
         return f"{VERIFIED.format(images=images)}{tied}, probabilities {difference}."
 

@@ -119,7 +119,7 @@ def start_attempt(
                 same[variant, seed] = run
         if len(same) < len(needed):
             store.quota.check_queue(owner, len(needed) - len(same))
-        attempt = _insert(store, exercise, data, prediction, owner)
+        attempt = add_attempt(store, exercise, data, prediction, owner)
         for run in same.values():
             share_run(store.database, run.id, attempt.number)
         try:
@@ -142,7 +142,8 @@ def _submit_run(store: Store, attempt: Attempt, variant: Variant, seed: int) -> 
     RunOrganizer(store).describe(run, name=f"{exercise.title} {variant}{seed}: {exercise.variant_name(variant)}")
 
 
-def _insert(store: Store, exercise: str, data: str, prediction: str, owner: str) -> Attempt:
+def add_attempt(store: Store, exercise: str, data: str, prediction: str, owner: str) -> Attempt:
+    """Add a row for an attempt, which has no runs yet."""
     created = time.time()
     with store.database.connect() as db:
         number = db.execute(

@@ -15,13 +15,14 @@ import torch
 
 from cnn_core.config.images import open_images
 from cnn_core.config.schema import TrainConfig
-from cnn_core.data.batches import Batches
 from cnn_core.data.imported import OnDemandSource
 from cnn_core.data.source import DataSource, ImageSet, Loading, Split
-from cnn_core.data.splits import stratified_split
+from cnn_core.data.splits import split_training_images
 from cnn_core.device import choose_device
 from cnn_core.errors import NoModelError, RunError
 from cnn_core.events import Progress
+from cnn_core.features.kept_layers import read_for_model
+from cnn_core.features.store import FeatureStore, open_feature_store
 from cnn_core.files import write_atomically
 from cnn_core.home import CARD, EVALUATIONS, WEIGHTS, Home, epoch_file
 from cnn_core.inference.logits import compute_logits
@@ -124,11 +125,19 @@ class Evaluation:
 
 
 def evaluate(
-    model: torch.nn.Module, card: ModelCard, images: ImageSet, device: torch.device, split: Split = "test"
+    model: torch.nn.Module,
+    card: ModelCard,
+    images: ImageSet,
+    device: torch.device,
+    split: Split = "test",
+    store: FeatureStore | None = None,
 ) -> Generator[Progress, None, Evaluation]:
-    """Compute the model's logits for `images`. Yields Progress."""
-    batches = Batches(images, batch_size=BATCH, device=device, mean=card.mean, std=card.std)
-    logits = yield from compute_logits(model, batches, f"Evaluating {SPLIT_NAMES[split]} images")
+    """Compute the model's logits for `images`. Yields Progress.
+
+    store: where features of the images may be kept (see `read_for_model`).
+    """
+    reading = yield from read_for_model(model, card, images, device, store, batch_size=BATCH)
+    logits = yield from compute_logits(reading.module, reading.batches, f"Evaluating {SPLIT_NAMES[split]} images")
     return Evaluation(card.classes, logits.cpu().numpy(), images.labels)
 
 
@@ -150,7 +159,7 @@ def evaluate_run(
     device = choose_device("auto")
     model, card = load_evaluated_model(folder, epoch, device)
     images = yield from load_split(source, config, split)
-    evaluation = yield from evaluate(model, card, images, device, split)
+    evaluation = yield from evaluate(model, card, images, device, split, open_feature_store(source))
     save_evaluation(folder, key, evaluation)
     return replace(evaluation, key=key)
 
@@ -171,10 +180,11 @@ def load_evaluated_model(folder: Path, epoch: int | None, device: torch.device) 
 
 def load_split(source: DataSource, config: TrainConfig, split: Split) -> Loading:
     """Load the images of `split` as a run with `config` used them, without augmentation. Raises DataError."""
-    if split == "test" or source.info.val_count:
+    has_validation = bool(source.info.val_count)
+    if split == "test" or (has_validation and (split == "val" or not config.images_per_class)):
         return (yield from source.load(split))
     images = yield from source.load("train")
-    train, val = stratified_split(images.labels, config.validation_share, config.seed)
+    train, val = split_training_images(images.labels, *config.drawn_by, has_validation=has_validation)
     return images.take(val if split == "val" else train)
 
 
@@ -188,7 +198,7 @@ def evaluation_key(folder: Path, config: TrainConfig, fingerprint: str, split: S
             if epoch is None
             else RunError(f"Epoch {epoch} of run {folder.name} was not saved. Choose another epoch.")
         ) from None
-    split_settings = (config.validation_share, config.seed) if split != "test" else ()
+    split_settings = config.drawn_by if split != "test" else ()
     facts = (state.st_size, state.st_mtime_ns, (folder / CARD).read_bytes(), fingerprint, split_settings)
     return f"{_prefix(split, epoch)}{hashlib.sha256(repr(facts).encode()).hexdigest()[:16]}"
 

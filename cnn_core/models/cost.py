@@ -58,6 +58,11 @@ def _model_cost(name: str, channels: int, image_size: int, classes: int, batch_s
 
 def check_batch(name: str, *, channels: int, image_size: int, classes: int, batch_size: int, **options: Any) -> None:
     """Raise SettingError when the model cannot be built or trained on batches of this size. Nothing is computed."""
+    _check_batch(name, channels, image_size, classes, batch_size, **pick_options(name, options))
+
+
+@lru_cache(maxsize=256)  # an exercise starts many runs of the same model
+def _check_batch(name: str, channels: int, image_size: int, classes: int, batch_size: int, **options: Any) -> None:
     model = build_on_meta(name, channels=channels, image_size=image_size, classes=classes, **options)
     try:
         model.train()(torch.empty(batch_size, channels, image_size, image_size, device="meta"))

@@ -190,6 +190,12 @@ class History:
         self._delete_reports(slice(None))
 
     @property
+    def epoch(self) -> int:
+        """The number of the epoch that the last step belongs to, whether that epoch has ended or not; 0 before the first step."""
+        step = self.last.step if self.last else 0
+        return math.ceil(step / self.started.steps_per_epoch) if self.started else 0
+
+    @property
     def seconds_left(self) -> float | None:
         """Estimated seconds to the last step, including validation; None before the first report."""
         if not (self.started and self.last):
@@ -248,6 +254,7 @@ class History:
             "at": self.last.at if self.last else None,
             "seconds": self.last.seconds if self.last else 0,
             "steps_total": self.started.steps_per_epoch * self.started.epochs if self.started else 0,
+            "epoch": self.epoch,
             "epochs_done": len(self.epochs),
             "epochs_total": self.started.epochs if self.started else 0,
             "images_per_second": self.images_per_second,

@@ -21,13 +21,13 @@ from cnn_core.data.epoch_order import EpochOrder
 from cnn_core.device import Arithmetic
 from cnn_core.errors import DivergedError
 from cnn_core.events import Epoch, Note, Progress, Steps
+from cnn_core.features.batches import FeatureBatches
 from cnn_core.inference.dead_channels import ActivationMonitor
 from cnn_core.inference.logits import class_accuracy, compute_logits, loss_and_accuracy
 from cnn_core.text import counted
 from cnn_core.training.batch_norm import statistics_of, with_settled_statistics
 from cnn_core.training.compilation import Forward
 from cnn_core.training.correctness import CorrectnessTracker
-from cnn_core.training.features import FeatureBatches
 from cnn_core.training.meter import Meter
 from cnn_core.training.optimizer import Optimizers
 from cnn_core.training.schedule import ProgressiveResizing, WarmUp
@@ -74,7 +74,7 @@ class Trainer:
     def __post_init__(self) -> None:
         whole = StagePlan(ALL, 0, self.epochs)
         self.stages = self.stages or (Stage(whole, self.batches, self.validation, self.optimizer, self.schedule),)
-        self.stage = self.stages[0]
+        self.stage, self._announced = self.stages[0], -1
         self._scaler = self.arithmetic.scaler()
         self._norm: torch.Tensor | None = None  # of the last step's gradient, where clipping has computed it
         self._average: AveragedModel | None = None
@@ -102,16 +102,24 @@ class Trainer:
         """Train to the end. Raises DivergedError when the loss is no longer finite."""
         while self.epochs_done < self.epochs and not self._is_out_of_patience:
             yield from self.enter_stage()
+            yield from self._announce_stage()
             yield from self._train_epoch(self.epochs_done + 1)
             epoch = yield from self._validate_epoch(self.epochs_done + 1)
             yield epoch
         if self.epochs_done < self.epochs:
             yield Note(STOPPED_EARLY.format(epoch=self.epochs_done, epochs=counted(self.patience, "epoch")))
 
-    def enter_stage(self) -> Generator[Progress, None, None]:
-        """Enter the stage of the next epoch, and compute the features that it reads."""
+    def enter_stage(self) -> Generator[Progress | Note, None, None]:
+        """Enter the stage of the next epoch, and read or compute the features that it needs."""
         self._use(next(stage for stage in reversed(self.stages) if stage.plan.before <= self.epochs_done))
         yield from self.stage.prepare()
+
+    def _announce_stage(self) -> Iterator[Note]:
+        """Say what learns from now on, once for each stage, where that is not everything from the first epoch to the last."""
+        place = self.stages.index(self.stage)
+        if place > self._announced and self.stage.learning and self.stages[0].plan.trained != ALL:
+            yield Note(self.stage.describe(self.model))
+        self._announced = place
 
     def _use(self, stage: Stage) -> None:
         self.stage, self.batches, self.validation = stage, stage.batches, stage.validation
@@ -170,7 +178,8 @@ class Trainer:
         """
         # Dropout draws from torch's global generator, which other threads use too: seeded anew, a step always draws the same numbers.
         torch.manual_seed(self.seed * 1_000_003 + self.meter.step)
-        if self.resizing and (side := self.resizing(self.meter.step)) < images.shape[-1]:
+        has_images = not self.stage.part
+        if has_images and self.resizing and (side := self.resizing(self.meter.step)) < images.shape[-1]:
             images = nn.functional.interpolate(images, size=(side, side), mode="bilinear")
         with self.arithmetic.autocast():
             logits = self._forward(images)
@@ -263,6 +272,7 @@ class Trainer:
         self._scaler.load_state_dict(state["scaler"])
         self.batches.load_state_dict(state["batches"])
         self.meter.load_state_dict(state["meter"])
+        self._announced = state.get("stage", 0)
         correctness = state.get("answers") or {"shown": None}  # checkpoints of earlier versions have none
         self.correctness.load_state_dict(correctness, self.arithmetic.device)
         self.epochs_done, self.best, self.waited = state["epochs_done"], tuple(state["best"]), state["waited"]

@@ -8,7 +8,6 @@ from collections.abc import Generator
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from cnn_core.config.fitting import TOO_FEW_IMAGES
@@ -18,11 +17,13 @@ from cnn_core.config.suggestions import divergence_remedy
 from cnn_core.data.batches import Batches, Normalise
 from cnn_core.data.epoch_order import EpochOrder
 from cnn_core.data.source import DataInfo, DataSource, ImageSet
-from cnn_core.data.splits import stratified_split
+from cnn_core.data.splits import split_training_images
 from cnn_core.data.statistics import channel_statistics
 from cnn_core.device import choose_arithmetic, choose_device, describe_device, determinism, should_compile
 from cnn_core.errors import DataError, SettingError
 from cnn_core.events import Event, Finished, Note, Progress, Started
+from cnn_core.features.frozen_layers import FrozenLayers
+from cnn_core.features.store import FeatureStore, open_feature_store
 from cnn_core.home import CURVES_IMAGE, PREDICTIONS_IMAGE, Home
 from cnn_core.metrics.evaluation import evaluate, evaluation_key, save_evaluation
 from cnn_core.models.checkpoint import drop_checkpoints
@@ -41,7 +42,6 @@ from cnn_core.training.session import TrainingSession
 from cnn_core.training.stages import make_stages
 
 PREPARATION_IMAGES = 5000  # images from which a model with a `prepare` method computes its first layer
-FEATURES_BATCH = 32  # images of which features are computed at a time
 TOO_LARGE_BATCH = "Batch size is {batch_size:,}, more than the {count:,} training images. Choose a smaller batch size."
 NO_FIGURES = "The images of the curves and the predictions could not be written ({reason}). Free some disk space."
 Statistics = tuple[tuple[float, ...], tuple[float, ...]]  # mean and standard deviation per channel
@@ -60,7 +60,8 @@ def train_run(
         source = open_images(config, home)
         images, validation = yield from load_training_images(source)
         yield from map(Note, images.notes)
-        trainer, card = make_trainer(config, source.info, images, device, validation)
+        store = open_feature_store(source)
+        trainer, card = make_trainer(config, source.info, images, device, validation, store)
         yield Started(
             parameters=count_trainable(trainer.model),
             device=f"{describe_device(device)}, {trainer.arithmetic}",
@@ -83,7 +84,7 @@ def train_run(
         test = yield from source.load("test")
         yield from map(Note, test.notes)
         best, card = load_model(folder, device)
-        evaluation = yield from evaluate(best, card, test, device)
+        evaluation = yield from evaluate(best, card, test, device, store=store)
         save_evaluation(folder, evaluation_key(folder, config, source.info.fingerprint, "test", None), evaluation)
         yield Progress("Drawing curves and predictions", 0, 1)
         try:
@@ -100,9 +101,17 @@ def _count_classes(batches: EpochOrder, info: DataInfo) -> tuple[int, ...]:
 
 
 def make_trainer(
-    config: TrainConfig, info: DataInfo, images: ImageSet, device: torch.device, validation: ImageSet | None = None
+    config: TrainConfig,
+    info: DataInfo,
+    images: ImageSet,
+    device: torch.device,
+    validation: ImageSet | None = None,
+    store: FeatureStore | None = None,
 ) -> tuple[Trainer, ModelCard]:
-    """Return a new trainer and the card of its model. Raises DataError or SettingError when the settings do not fit the data."""
+    """Return a new trainer and the card of its model. Raises DataError or SettingError when the settings do not fit the data.
+
+    store: where features of frozen layers are kept, None for nowhere.
+    """
     training, validation = split_validation(images, config, validation)
     options = config.model_options
     mean, std = _statistics(config, info.channels) or channel_statistics(training)
@@ -130,9 +139,9 @@ def make_trainer(
     model = arithmetic.place(model)
     batches = training_batches(config, info, training, (mean, std), device)
     steps = config.epochs * len(batches)
-    make_plain = partial(Batches, training, batch_size=FEATURES_BATCH, device=device, mean=mean, std=std)
     checked = Batches(validation, batch_size=500, device=device, mean=mean, std=std)
-    stages = make_stages(config, model, batches, checked, make_plain, arithmetic)
+    freeze = partial(FrozenLayers, model, arithmetic=arithmetic, mean=mean, std=std, store=store)
+    stages = make_stages(config, model, batches, checked, (training, validation), freeze)
     return Trainer(
         model=model,
         batches=stages[0].batches,
@@ -190,11 +199,8 @@ def split_validation(images: ImageSet, config: TrainConfig, validation: ImageSet
 
     Raises DataError or SettingError when there are too few of either.
     """
-    if validation:
-        training_rows, validation_rows = np.arange(len(images)), np.arange(len(validation))
-    else:
-        training_rows, validation_rows = stratified_split(images.labels, config.validation_share, config.seed)
-    if not len(validation_rows):
+    training_rows, validation_rows = split_training_images(images.labels, *config.drawn_by, has_validation=bool(validation))
+    if not (validation or len(validation_rows)):
         raise DataError(TOO_FEW_IMAGES.format(data=config.data))
     if config.batch_size > len(training_rows):
         raise SettingError(TOO_LARGE_BATCH.format(batch_size=config.batch_size, count=len(training_rows)), "batch_size")

@@ -20,7 +20,7 @@ from pages.shared.run_models import images_of
 from pages.shared.server import get_store
 from pages.shared.text import plain
 
-SPLITS: dict[str, Split] = {"Test": "test", "Validation": "val", "Training": "train"}
+SPLITS: dict[str, Split] = {"Validation": "val", "Test": "test", "Training": "train"}  # the test set is for the final model
 SPLIT_LABEL = "Split"
 IMAGE_NAME = "{split} image {index:,}, true class **{truth}**"
 SPLIT_HELP = "The model was trained on the training images, so its predictions for them are better than for new images."

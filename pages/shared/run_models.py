@@ -113,7 +113,7 @@ def images_of(run: Run, split: Split = "test") -> ImageSet:
     """Return the run's images of a split, in the order of its evaluation. Raises DataError."""
     config = run.config
     info = open_images(config, get_store().home).info
-    draw = (config.validation_share, config.seed) if split != "test" else ()
+    draw = config.drawn_by if split != "test" else ()
     return _load_images(config.data, (info.fingerprint, info.image_size, info.fit), split, draw, config)
 
 

@@ -213,8 +213,11 @@ def another_number(name):
 WITHOUT_EFFECT = {
     "weights",
     "train",
+    "trained_blocks",
     "head_epochs",
     "fine_tuning_rate",
+    "layer_decay",
+    "frozen_norm",
     "start_side",
     "drop_at",
     "drop_factor",
@@ -223,7 +226,7 @@ WITHOUT_EFFECT = {
 
 
 def test_start_queues_exactly_one_run_with_the_chosen_settings_and_shows_it(empty, open_page):
-    chosen = {
+    chosen = {"size": 32, "fit": "pad"} | {
         "optimizer": "muon",
         "schedule": "linear",
         "epochs": 3,
@@ -234,8 +237,6 @@ def test_start_queues_exactly_one_run_with_the_chosen_settings_and_shows_it(empt
         "adam_rate": 0.2,
         "weight_decay": 0.001,
         "decay_all": True,
-        "size": 32,
-        "fit": "pad",
         "width": 0.5,
         "depth": 2,
         "activation": "gelu",
@@ -251,6 +252,9 @@ def test_start_queues_exactly_one_run_with_the_chosen_settings_and_shows_it(empt
         "rotation": 10.0,
         "scale": 0.15,
         "shear": 5.0,
+        "resized_crop": 0.5,
+        "colour_jitter": 0.4,
+        "trivial_augment": True,
         "mixup": 0.2,
         "cutmix": 1.0,
         "dropout": 0.5,

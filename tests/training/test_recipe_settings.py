@@ -52,6 +52,9 @@ OTHERS: list[dict[str, Any]] = [
     {"rotation": 10},
     {"scale": 0.2},
     {"shear": 10},
+    {"resized_crop": 0.5},
+    {"colour_jitter": 0.5},
+    {"trivial_augment": True},
     {"mixup": 0.3},
     {"cutmix": 1},
     {"dropout": 0.5},
@@ -80,8 +83,11 @@ def test_every_setting_of_the_training_matters(home: Home, image_folder: Path, t
         "fit",  # of photographs: see test_image_size
         "weights",
         "train",  # of pretrained weights: see test_stages
+        "trained_blocks",
         "head_epochs",
         "fine_tuning_rate",
+        "layer_decay",
+        "frozen_norm",
         "plateau_patience",
         "patience",
         "mirror",

@@ -15,6 +15,7 @@ from cnn_core.errors import DataError, SettingError
 from cnn_core.events import Epoch, Started
 from cnn_core.home import Home
 from cnn_core.inference.logits import compute_logits, loss_and_accuracy
+from cnn_core.metrics.evaluation import load_split
 from cnn_core.models.saving import load_model
 from cnn_core.training.recipe import TOO_LARGE_BATCH, split_validation, train_run
 from tests.helpers import is_a_sentence, tiny_config, write_images
@@ -47,6 +48,21 @@ def test_validation_images_are_a_seeded_fraction_of_every_class_and_not_trained_
         assert np.array_equal(part.images.ravel() % 4, part.labels)
     _, other = split_validation(images, tiny_config(image_folder, validation_share=0.2, seed=1))
     assert not np.array_equal(other.images, held_out.images)
+
+
+def test_a_number_of_images_per_class_leaves_the_validation_images_and_those_of_a_larger_number_include_them(image_folder: Path):
+    images = ImageSet(np.arange(90, dtype=np.uint8).reshape(90, 1, 1, 1), np.array([0] * 60 + [1] * 27 + [2] * 3))
+    (every, held_out), (few, same), (more, _) = (
+        split_validation(images, tiny_config(image_folder, validation_share=0.2, images_per_class=count)) for count in (0, 4, 10)
+    )
+    assert np.array_equal(held_out.images, same.images) and np.bincount(every.labels).tolist() == [48, 22, 2]
+    assert np.bincount(few.labels).tolist() == [4, 4, 2] and np.bincount(more.labels).tolist() == [10, 10, 2]
+    assert set(few.images.ravel()) < set(more.images.ravel()) < set(every.images.ravel())
+    own = images.take(np.arange(5))
+    few, validation = split_validation(images, tiny_config(image_folder, images_per_class=4), own)
+    assert validation is own and np.bincount(few.labels).tolist() == [4, 4, 3]
+    other, _ = split_validation(images, tiny_config(image_folder, images_per_class=4, seed=1), own)
+    assert not np.array_equal(few.images, other.images)
 
 
 @pytest.fixture
@@ -89,3 +105,17 @@ def test_a_validation_fraction_equals_a_validation_folder_with_the_same_images(h
     training, held_out = split_validation(images, config)
     again, given = split_validation(training, config, held_out)
     assert given is held_out and np.array_equal(again.images, training.images) and np.array_equal(again.labels, training.labels)
+
+
+def test_a_run_on_few_images_of_each_class_counts_them_and_its_training_images_can_be_evaluated(
+    home: Home, three_parts: Path, tmp_path: Path
+):
+    config = tiny_config(three_parts, batch_size=3, images_per_class=2)
+    (tmp_path / "run").mkdir()
+    started = next(event for event in train_run(config, tmp_path / "run", home) if isinstance(event, Started))
+    source = open_source(config.data, home)
+    assert started.train_count == config.count_training_images(source.info) == 6 and started.class_counts == (2, 2, 2)
+    assert (started.val_count, started.steps_per_epoch) == (9, 2)
+    trained, _ = split_validation(finish(source.load("train")), config, finish(source.load("val")))
+    shown = finish(load_split(source, config, "train"))
+    assert np.array_equal(trained.images, shown.images) and np.array_equal(trained.labels, shown.labels)

@@ -21,6 +21,14 @@ class HardwareSettings(BaseModel):
         ge=0.02,
         le=0.5,
     )
+    images_per_class: int = setting(
+        0,
+        title="Images per class",
+        group=GROUP,
+        help="Train on at most this many images of each class, drawn with the seed, to see what a smaller data set is worth; 0 uses all. Validation and test images stay the same.",
+        ge=0,
+        le=1_000_000,
+    )
     seed: int = setting(
         0,
         title="Seed",

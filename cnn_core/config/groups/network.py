@@ -67,19 +67,28 @@ class NetworkSettings(BaseModel):
         min_length=1,
         max_length=4096,
     )
-    train: Literal["all", "head"] = setting(
+    train: Literal["all", "blocks", "head"] = setting(
         "all",
         title="Trained layers",
         group=GROUP,
         only={"weights": Not("scratch")},
-        help="“head”: only the last layers learn, on features that the pretrained ones compute once; it takes seconds and suits few images. “all”: all layers learn.",
+        help="“head”: only the last layers learn, on features that the pretrained ones compute once; it takes seconds and suits few images. “blocks”: the last blocks learn with them; “all”: all layers do.",
+    )
+    trained_blocks: int = setting(
+        3,
+        title="Trained blocks",
+        group=GROUP,
+        only={"weights": Not("scratch"), "train": ("blocks",)},
+        help="How many of the network's last blocks learn with the head. More blocks adapt more to your images, but need more of them.",
+        ge=1,
+        le=100,
     )
     head_epochs: int = setting(
         0,
         title="Head epochs",
         group=GROUP,
-        only={"weights": Not("scratch"), "train": ("all",)},
-        help="Number of epochs in which only the head learns, before all layers do. New layers no longer disturb pretrained ones then.",
+        only={"weights": Not("scratch"), "train": ("all", "blocks")},
+        help="Number of epochs in which only the head learns, before the other layers do. New layers no longer disturb pretrained ones then.",
         ge=0,
         le=1000,
     )
@@ -88,10 +97,26 @@ class NetworkSettings(BaseModel):
         title="Fine-tuning rate",
         unit="× learning rate",
         group=GROUP,
-        only={"weights": Not("scratch"), "train": ("all",)},
-        help="Where all pretrained layers learn, the peak of the schedule is this multiple of the learning rate. Lower it where the accuracy falls at first.",
+        only={"weights": Not("scratch"), "train": ("all", "blocks")},
+        help="Where pretrained layers learn, the peak of the schedule is this multiple of the learning rate. Lower it where the accuracy falls at first.",
         ge=0.001,
         le=1,
+    )
+    layer_decay: float = setting(
+        1.0,
+        title="Layer decay",
+        group=GROUP,
+        only={"weights": Not("scratch"), "train": ("all", "blocks")},
+        help="Multiply the learning rate by this number from each block to the one before it. 1 is one rate for all; try 0.75 where fine-tuning overfits.",
+        ge=0.1,
+        le=1,
+    )
+    frozen_norm: bool = setting(
+        False,
+        title="Frozen batch norm",
+        group=GROUP,
+        only={"weights": Not("scratch"), "train": ("all", "blocks")},
+        help="Batch norms keep the mean and variance of the pretrained weights; scale and shift still learn. Turn it on for few images or small batches.",
     )
 
     @field_validator("size")

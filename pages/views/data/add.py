@@ -21,6 +21,7 @@ from pages.shared.people import may_read_paths, person
 from pages.shared.server import get_jobs, get_store
 from pages.shared.text import plain
 from pages.views.data.collect import collect_classes, count_collected
+from pages.views.data.jobs import note_start
 
 COLOURS = {"auto": "As in the images", "colour": "Colour", "grey": "Grey"}
 ZIP, FOLDER, PATH, BY_CLASS = "Zip archive", "Folder", "Path on the server", "Class by class"
@@ -31,8 +32,8 @@ NAME, PATH_FIELD = "data-name", "data-path"
 GetSource = Callable[[], tuple[Path, bool]]  # returns the path of the images and whether it is an upload
 
 
-def show_import_form() -> None:
-    """Show the form: where the images are, how to prepare them, and the button that starts the import."""
+def show_import_form(*, is_primary: bool) -> None:
+    """Show the form: where the images are, how to prepare them, and the button that starts the import. is_primary: whether it is the next thing to do."""
     _clear_after_success()
     st.caption(
         "Use one folder of images per class. Folders called train, val and test above them, or training_set and the like, are used as splits. Formats: JPEG, PNG, WebP, BMP and GIF. "
@@ -58,7 +59,7 @@ def show_import_form() -> None:
         if (
             st.button(
                 "Import",
-                type="secondary" if _is_asked() else "primary",
+                type="primary" if is_primary else "secondary",
                 icon=":material/input:",
                 key="data-import",
                 disabled=not may_import,
@@ -66,11 +67,6 @@ def show_import_form() -> None:
             and get_source
         ):
             _start_import(name, options, get_source)
-
-
-def _is_asked() -> bool:
-    """Whether an import of this person waits for an answer, which is the next thing to do."""
-    return any(job.question and job.owner == person() for job in get_jobs().all())
 
 
 def _clear_after_success() -> None:
@@ -147,6 +143,7 @@ def _start_import(name: str, options: Mapping[str, Any], get_source: GetSource) 
     if name != typed:
         notify(plain(NAME_CHANGED.format(typed=typed, name=name)), icon=":material/edit:")
     st.session_state[STARTED] = name
+    note_start()
     st.rerun()
 
 

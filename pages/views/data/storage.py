@@ -11,23 +11,19 @@ from cnn_core.data.catalog import CATALOG
 from cnn_core.data.imported import ImportedSource
 from cnn_core.data.library import imported_sets, is_path_set, set_title
 from cnn_core.data.owners import owner_of
-from cnn_core.data.pixel_pool import delete_pools, pools_of
 from cnn_core.data.set_bin import RemovedSet, empty_bin, removed_sets, restore_set
 from cnn_core.errors import StudioError
-from cnn_core.runs.quota import file_bytes, folder_bytes
+from cnn_core.runs.quota import folder_bytes
 from cnn_core.text import counted, format_bytes
 from pages.shared.mine import shows_all
 from pages.shared.people import is_shared, may_change, may_read_paths, owner_name, person
 from pages.shared.server import get_store
 from pages.shared.text import plain
+from pages.views.data.free_space import offer_free_space
 
 NO_SETS = "No data set is imported yet. Choose Import images, or a data set of the catalogue."
 FROM_CATALOGUE, UPLOADED, THERE, GONE = "Catalogue", "Upload", "On disk", "Missing"
 BY_PATH = "{name} (by its path)"
-FREE_POOLS = "free-prepared-images"  # the key of a button
-FREE_SPACE_HELP = "Deletes images that runs have prepared at their sizes."
-FREES_POOLS = "Deletes the images that runs have prepared at their sizes ({size}). A run that needs them again prepares them again, which takes seconds for 1,000 photographs."
-FREED = "{size} freed."
 BIN_FAILED = "data-bin-error"
 MAX_NAMED = 5  # runs that are named
 
@@ -44,24 +40,10 @@ def show_storage() -> None:
         st.caption(f"{counted(len(rows), 'data set')}, {format_bytes(sum(size for _, size in rows))}")
         st.dataframe([row for row, _ in rows], hide_index=True)
         st.caption("To remove a data set, open it under Data sets. The original files are never changed.")
-        _offer_free_space([folder for folder in map(home.set_folder, names) if may_change(owner_of(folder))])
+        offer_free_space([folder for name in names if may_change(owner_of(folder := home.set_folder(name)))])
     else:
         st.info(NO_SETS, icon=":material/database:")
     show_bin()
-
-
-def _offer_free_space(folders: list[Path]) -> None:
-    """Show the button that deletes the pixels that runs have prepared from the data sets in `folders`; nothing where there are none."""
-    size = sum(file_bytes(path) for folder in folders for path in pools_of(folder))
-    if not size:
-        return
-    with st.popover("Free space", icon=":material/mop:", help=FREE_SPACE_HELP):
-        st.write(FREES_POOLS.format(size=format_bytes(size)))
-        st.button(f"Free {format_bytes(size)}", key=FREE_POOLS, type="primary", on_click=_free, args=(folders,))
-
-
-def _free(folders: list[Path]) -> None:
-    st.toast(FREED.format(size=format_bytes(sum(map(delete_pools, folders)))), icon=":material/mop:")
 
 
 def _describe(name: str, runs: Counter[str]) -> tuple[dict[str, str], int]:

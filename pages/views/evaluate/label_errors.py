@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 REQUESTED = "label-errors-requested"
 SUSPECTED = (
-    "**{suspected}** of {images}. If {rate:.1%} of the labels are wrong, as on average in ten well-known data sets, about **{expected}** of them "
-    "are label errors. The others are labelled correctly, and the model is wrong."
+    "**{suspected}** of {images}. If {rate:.1%} of the labels are wrong, as on average in ten well-known data sets, expect about **{expected}** with a wrong "
+    "label among them. The others are labelled correctly, and the model is wrong."
 )
 ESTIMATED = "Confident learning estimates that {fraction:.1%} of {total:,.0f} labels are wrong; mistakes of the model raise this estimate."
 MOSTLY_MISTAKES = (

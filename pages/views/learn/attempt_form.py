@@ -17,6 +17,8 @@ from cnn_core.text import counted, format_duration
 from pages.shared import cache
 from pages.shared.links import page_file
 from pages.shared.people import check_paths, person
+from pages.shared.refusal import NOTHING_STARTED
+from pages.shared.removed_set import show_data_error
 from pages.shared.server import get_store
 from pages.shared.text import plain
 from pages.views.learn.prediction import PREDICTION, prediction_label
@@ -112,7 +114,7 @@ def _start(exercise: Exercise, data: str, prediction: str, pairs: int) -> None:
             check_paths(exercise.settings("B", data))
             start_attempt(get_store(), exercise.name, data, prediction, person(), pairs)
     except StudioError as error:
-        st.error(f"No run was started. {plain(error)}", icon=":material/error:")
+        show_data_error(error, NOTHING_STARTED)
         return
     st.rerun()
 

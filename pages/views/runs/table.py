@@ -16,6 +16,7 @@ from cnn_core.runs.organizer import MAX_NAME_LENGTH, MAX_NOTES_LENGTH, RunOrgani
 from cnn_core.runs.run import Run
 from cnn_core.text import counted, format_bytes
 from pages.shared.links import page_file
+from pages.shared.notices import notify
 from pages.shared.people import is_shared, is_teacher, may_change, owner_name, person, show_owner
 from pages.shared.run_origin import choose_origin, describe_origin
 from pages.shared.run_selection import STATUS, linked_name
@@ -38,6 +39,7 @@ SIZE = "Size"
 FIRST_COLUMNS = ("Run", "Validation", TEST_COLUMN, "Name", "Status", SIZE)
 HAVE_COLUMNS = ("data", "model", "epochs", "seed", "saved_epochs")
 MAX_SETTING_COLUMNS = 8
+IN_BIN = "{runs} in the bin now. To restore runs, open Bin at the end of this page."
 TICK_RUNS = f"Tick runs to open, name, compare, export or remove them. {SELECT_BY_KEYBOARD}"
 
 
@@ -198,6 +200,7 @@ def _remove(runs: Sequence[Run]) -> None:
     if refused:
         st.error(plain("\n\n".join(refused)), icon=":material/error:")
     else:
+        notify(IN_BIN.format(runs=counted(len(runs), "run is", "runs are")), icon=":material/delete:")
         st.rerun()
 
 

@@ -16,10 +16,11 @@ from pages.charts.components.canvas import drawing_canvas
 from pages.charts.images import image_html
 from pages.shared.choice import choose_number
 from pages.shared.image_input import FORMATS, MAX_FILE_MB, TYPES
+from pages.shared.notices import show_notices
 from pages.shared.progress import run_with_progress
+from pages.shared.removed_set import show_data_error
 from pages.shared.run_models import images_of
 from pages.shared.server import get_store
-from pages.shared.text import plain
 
 RANDOM_IMAGES = 5
 VALIDATION, TEST = "Validation images", "Test images"
@@ -32,6 +33,7 @@ NAMES = {VALIDATION: "validation image", TEST: "test image"}
 @st.fragment
 def show_pinning(run: Run, tracked: Sequence[TrackedImage]) -> None:
     """Show the choice of a source of images, and the form of the chosen one."""
+    show_notices()
     if len(tracked) >= MAX_IMAGES:
         st.caption(FULL)
         return
@@ -40,7 +42,7 @@ def show_pinning(run: Run, tracked: Sequence[TrackedImage]) -> None:
         try:
             SOURCES[source_name](run, open_images(run.config, get_store().home), tracked)
         except StudioError as error:
-            st.error(plain(error), icon=":material/error:")
+            show_data_error(error)
 
 
 def _choose(run: Run, source: DataSource, tracked: Sequence[TrackedImage]) -> None:
