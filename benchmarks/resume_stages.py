@@ -16,7 +16,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from cnn_core.training.features import STAGE
 from PIL import Image
 
 from benchmarks import kill
@@ -25,6 +24,7 @@ from benchmarks.machine import print_table
 from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import TrainConfig
 from cnn_core.events import Epoch, Event, Progress, Steps
+from cnn_core.features.frozen_layers import STAGE
 from cnn_core.home import WEIGHTS, Home
 from cnn_core.runs.store import Store
 

@@ -3,7 +3,8 @@
 studio/
   studio.db              the run store
   people.db              the people of a shared server
-  data/sets/<set>/       an imported data set: images.npy (one uint8 array) and index.db (class, split and file of each image);
+  data/sets/<set>/       an imported data set: images.npy (one uint8 array), index.db (class, split and file of each image);
+                         of photographs also kept.bin (the encoded images) and pools/ (their pixels at the sizes that runs use);
                          features/: what the frozen layers of pretrained networks make of each image
   data/importing/<set>/  a data set while it is being imported
   data/removed/          data sets in the bin, <time>-<set>/
@@ -33,6 +34,7 @@ TRACKED_IMAGES, TRAINING_DYNAMICS = "probes.npz", "learning"
 CALIBRATION = "calibration.json"
 CURVES_IMAGE, PREDICTIONS_IMAGE = "training_curves.png", "predictions.png"
 IMAGES, INDEX, FEATURES_FOLDER = "images.npy", "index.db", "features"
+KEPT, POOLS = "kept.bin", "pools"
 SET_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
 RUN_ID = re.compile(r"[0-9]{4,}-[a-z0-9-]{1,60}")
 NOT_A_RUN = "“{name}” is not the name of a run. Names look like 0007-digits."

@@ -7,6 +7,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from cnn_core.config.defaults import make_config
 from cnn_core.config.fitting import check_validation_images, describe_lowered, fit_defaults
+from cnn_core.config.images import images_info
 from cnn_core.config.schema import TrainConfig
 from cnn_core.data.source import DataInfo
 from cnn_core.errors import StudioError
@@ -41,6 +42,7 @@ def configure(task: DataAndModel) -> None:
         config = make_config(**given)
         check_paths(config)  # not only at the start: the previews open files too
         check_validation_images(config, info)
+        info = images_info(config, info)
     except StudioError as error:
         show_no_model(shown)
         show_refusal(error, places, is_start=start)

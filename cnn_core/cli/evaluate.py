@@ -96,13 +96,13 @@ def _write_files(args: argparse.Namespace, store: Store, run: Run, evaluation: "
     """Write the files that --csv and --report name; return their paths by option."""
     if not args.csv and not args.report:
         return {}
+    from cnn_core.config.images import open_images
     from cnn_core.data.imported import ImportedSource, OnDemandSource, image_names
-    from cnn_core.data.open import open_source
     from cnn_core.metrics.evaluation import load_split
     from cnn_core.metrics.prediction_table import write_predictions
     from cnn_core.report.run_report import report_run
 
-    source = open_source(run.config.data, store.home)
+    source = open_images(run.config, store.home)
     images = run_with_progress(load_split(source, run.config, args.split))
     if args.csv:
         assert isinstance(source, ImportedSource | OnDemandSource), "every kind of data set is one of these"

@@ -33,6 +33,9 @@ GROUP_CONDITIONS: dict[str, Conditions] = {augmentation.GROUP: {"train": Not("he
 GROUPS = (training.GROUP, network.GROUP, schedule.GROUP, augmentation.GROUP, regularisation.GROUP, hardware.GROUP)
 
 
+AUTOMATIC = "automatic"  # the text of an image size of 0
+
+
 class DataAndModelSettings(BaseModel):
     """The two settings on which the defaults of the others depend."""
 
@@ -173,6 +176,8 @@ def value_text(name: str, value: Any) -> str:
         return "–"
     if name == "model":
         return FAMILIES[value].title
+    if name == "size" and not value:
+        return AUTOMATIC
     return f"{value:.6g}" if isinstance(value, float) else format_setting(value)
 
 

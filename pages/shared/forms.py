@@ -17,7 +17,7 @@ from pages.shared.links import glossary_topic, page_file, term_link
 
 FIELDS = TrainConfig.model_fields
 COLUMNS = 3
-STEPS = {"width": 0.25, "clip_norm": 0.5, "weight_decay": 0.0005, "ema": 0.01, "rotation": 1.0, "shear": 1.0}
+STEPS = {"size": 32.0, "width": 0.25, "clip_norm": 0.5, "weight_decay": 0.0005, "ema": 0.01, "rotation": 1.0, "shear": 1.0}
 
 
 @cache  # all fields together take 0.3 s, and every rerun draws them
@@ -149,7 +149,7 @@ def _widget(name: str, value: Any, key: str) -> Any:
     if kind is str:
         return st.text_input(title, value=value, help=about, key=key)
     if kind is int:  # a field for whole numbers alone would cut the decimals off, silently
-        number = st.number_input(title, value=float(value), step=1.0, format="%g", help=about, key=key)
+        number = st.number_input(title, value=float(value), step=STEPS.get(name, 1.0), format="%g", help=about, key=key)
         return int(number) if float(number).is_integer() else number
     return st.number_input(title, value=float(value), step=_step(name, value), format="%g", help=about, key=key)
 

@@ -61,6 +61,8 @@ def suggest_values(name: str, base: Mapping[str, Any]) -> list[Any]:
         return list(options)
     if TrainConfig.model_fields[name].annotation is bool:
         return [False, True]
+    if name in NUMBERS:
+        return list(NUMBERS[name])
     if TrainConfig.model_fields[name].annotation is str:
         return list(dict.fromkeys([base[name], *OTHER_TEXTS.get(name, ())]))[:2]
     suggested = suggest_range(name, base)
@@ -69,6 +71,7 @@ def suggest_values(name: str, base: Mapping[str, Any]) -> list[Any]:
     return sorted({round(value) for value in values}) if is_integer(name) else [_short(value) for value in values]
 
 
+NUMBERS = {"size": (96, 128, 160)}  # of settings that are searched as a list
 OTHER_TEXTS = {
     "timm_name": tuple(NETWORKS),
     "weights": ("pretrained", "scratch"),
