@@ -19,7 +19,7 @@ FREE = "free-set-space"  # the key of the button
 def offer_free_space(folders: list[Path]) -> None:
     """Show what can be freed in these folders of data sets, and the button that frees it; nothing where there is nothing."""
     sizes = {
-        text: {folder: taken for folder in folders if (taken := sum(map(file_bytes, files_of(folder))))}
+        text: {folder: size for folder in folders if (size := sum(map(file_bytes, files_of(folder))))}
         for text, files_of in ((FREES_FEATURES, feature_files), (FREES_POOLS, pools_of))
     }
     total = sum(sum(taken.values()) for taken in sizes.values())
