@@ -16,7 +16,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from cnn_core.training.features import STAGE
 from PIL import Image
 
 from benchmarks import kill
