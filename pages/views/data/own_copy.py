@@ -6,7 +6,7 @@ from cnn_core.data.imported import ImportedSource
 from cnn_core.data.own_copy import copy_set
 from cnn_core.errors import StudioError
 from cnn_core.runs.quota import folder_bytes
-from pages.shared.people import person, show_owner, this_person
+from pages.shared.people import person, this_person
 from pages.shared.server import get_store
 from pages.shared.text import plain
 
