@@ -24,9 +24,9 @@ from benchmarks.machine import print_table
 from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import TrainConfig
 from cnn_core.events import Epoch, Event, Progress, Steps
+from cnn_core.features.frozen_layers import STAGE
 from cnn_core.home import WEIGHTS, Home
 from cnn_core.runs.store import Store
-from cnn_core.training.features import STAGE
 
 KILLS = 20
 CLASSES, IMAGES, SIDE = 3, 20, 32

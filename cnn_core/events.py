@@ -43,6 +43,18 @@ class Started:
 
 
 @dataclass(frozen=True)
+class StageStarted:
+    """In a training from pretrained weights, stage `number` of `count` begins: the layers called `trained` ("head", "all") learn, `learning` of the
+    model's `parameters`. Reported again by a resumed run; runs of earlier versions lack it."""
+
+    trained: str
+    number: int
+    count: int
+    learning: int
+    parameters: int
+
+
+@dataclass(frozen=True)
 class Resumed:
     """Training continues from its state after step `step` and epoch `epoch`; earlier events of later steps are no longer valid."""
 
@@ -144,10 +156,30 @@ class Continued:
 
 @dataclass(frozen=True)
 class Finished:
-    """Training is over, and the best model was evaluated once on the test images."""
+    """Training is over, and the best model was evaluated once on the test images.
+
+    `out_of_fold_accuracy`: where only a head was trained on few images, the accuracy of 5-fold cross-validation on its `out_of_fold_images` training
+    images (see `training.head_cross_validation`); None in other runs and in those of earlier versions.
+    """
 
     test_accuracy: float
     test_loss: float
+    out_of_fold_accuracy: float | None = None
+    out_of_fold_images: int = 0
 
 
-Event = Progress | Note | Started | Resumed | Steps | Epoch | TrackedPredictions | Changed | Saved | Paused | Continued | Finished
+Event = (
+    Progress
+    | Note
+    | Started
+    | StageStarted
+    | Resumed
+    | Steps
+    | Epoch
+    | TrackedPredictions
+    | Changed
+    | Saved
+    | Paused
+    | Continued
+    | Finished
+)

@@ -16,6 +16,7 @@ from cnn_core.cli.console import run_with_progress
 from cnn_core.data.source import SPLITS, Split
 from cnn_core.errors import StudioError
 from cnn_core.files import write_atomically
+from cnn_core.runs.out_of_fold import describe_out_of_fold
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
 from cnn_core.text import format_loss, format_percent
@@ -46,8 +47,16 @@ def run_evaluate_command(args: argparse.Namespace, store: Store, run: Run) -> Co
     if args.split == "test":
         record_usage(store.home, run.config.data, run.id, args.epoch)
     files = _write_files(args, store, run, evaluation)
-    result = _metrics(run.id, evaluation, args.split, args.epoch) | files
-    return CommandResult(result, "\n".join([_describe(result, args.split), *(f"{name}: {file}" for name, file in files.items())]))
+    estimate = {name: run.summary[name] for name in ("out_of_fold_accuracy", "out_of_fold_images") if name in run.summary}
+    result = (
+        _metrics(run.id, evaluation, args.split, args.epoch)
+        | (estimate if args.split == "val" and args.epoch is None else {})
+        | files
+    )
+    estimates = describe_out_of_fold(run.summary) if args.split == "val" and args.epoch is None else []
+    return CommandResult(
+        result, "\n".join([_describe(result, args.split), *estimates, *(f"{name}: {file}" for name, file in files.items())])
+    )
 
 
 def _metrics(run: str, evaluation: "Evaluation", split: Split, epoch: int | None) -> dict[str, Any]:
@@ -87,13 +96,13 @@ def _write_files(args: argparse.Namespace, store: Store, run: Run, evaluation: "
     """Write the files that --csv and --report name; return their paths by option."""
     if not args.csv and not args.report:
         return {}
+    from cnn_core.config.images import open_images
     from cnn_core.data.imported import ImportedSource, OnDemandSource, image_names
-    from cnn_core.data.open import open_source
     from cnn_core.metrics.evaluation import load_split
     from cnn_core.metrics.prediction_table import write_predictions
     from cnn_core.report.run_report import report_run
 
-    source = open_source(run.config.data, store.home)
+    source = open_images(run.config, store.home)
     images = run_with_progress(load_split(source, run.config, args.split))
     if args.csv:
         assert isinstance(source, ImportedSource | OnDemandSource), "every kind of data set is one of these"

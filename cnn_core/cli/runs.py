@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from cnn_core.cli.command import CommandResult, find_run
+from cnn_core.cli.findings import describe_finding
 from cnn_core.data.source import finish
 from cnn_core.errors import RunError, StudioError
 from cnn_core.files import write_atomically
-from cnn_core.runs.diagnostics import diagnose
-from cnn_core.runs.final_accuracy import TEST_METRICS, known_test_accuracy, reveal_test_accuracy, validation_summary
+from cnn_core.runs.diagnostics import diagnose_run
+from cnn_core.runs.final_accuracy import TEST_METRICS, reveal_test_accuracy, validation_summary
 from cnn_core.runs.finding import Finding
 from cnn_core.runs.history import History, summarise_history
 from cnn_core.runs.history_cache import read_history
@@ -95,18 +96,11 @@ def run_diagnose_command(args: argparse.Namespace, store: Store) -> CommandResul
     """Report what the diagnostics find in a run, with the options that may help."""
     run = find_run(store, args.run)
     history = read_history(store, run.id)
-    findings = diagnose(history, store.config_in_force(run.id), run.error, run.parent_epoch, known_test_accuracy(store, run))
+    findings = diagnose_run(store, run, history)
     no_findings = f"No problem found in {run.id}." if history.epochs else f"{run.id} has no completed epoch yet."
-    return CommandResult([_to_json(finding) for finding in findings], "\n".join(map(_finding_line, findings)) or no_findings)
+    return CommandResult([_to_json(finding) for finding in findings], "\n".join(map(describe_finding, findings)) or no_findings)
 
 
 def _to_json(finding: Finding) -> dict[str, Any]:
     """Return the finding with the keys of this command's JSON output."""
     return {"rule": finding.rule, "seen": finding.observation, "remedy": finding.remedy, "changes": finding.changes}
-
-
-def _finding_line(finding: Finding) -> str:
-    """Return a finding with its changed settings as `train` takes them: " Try --learning-rate 0.0003"."""
-    options = [f"--{name.replace('_', '-')} {value}" for name, value in finding.changes.items()]
-    try_options = f" Try {' '.join(options)}" if options else ""
-    return f"{finding.rule}: {finding.observation} {finding.remedy}{try_options}"

@@ -16,6 +16,7 @@ from typing import Any
 
 from cnn_core.cli.command import CommandResult
 from cnn_core.cli.console import Console
+from cnn_core.cli.train import choose_model
 from cnn_core.config.defaults import make_config
 from cnn_core.errors import SettingError, StudioError
 from cnn_core.events import Event
@@ -96,8 +97,9 @@ def _start(args: argparse.Namespace, chosen: dict[str, Any], searches: SearchSto
     if args.resume:
         searches.resume(args.name, args.trials)
     else:
-        base, trials = make_config(**chosen), DEFAULT_TRIALS if args.trials is None else args.trials
-        plan = SearchPlan(args.name, base, parse_space(args.vary), trials, args.sampler, args.prune, base.seed)
+        space, trials = parse_space(args.vary), DEFAULT_TRIALS if args.trials is None else args.trials
+        base = make_config(**choose_model(chosen, store.home, [dimension.name for dimension in space]))
+        plan = SearchPlan(args.name, base, space, trials, args.sampler, args.prune, base.seed)
         _check(plan, store, plan.varied | chosen.keys())
         searches.create(plan)
 

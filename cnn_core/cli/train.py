@@ -6,19 +6,26 @@
 
 import argparse
 import sys
+from collections.abc import Collection
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from cnn_core.cli.command import CommandResult, Interrupt, find_run
 from cnn_core.cli.console import Console
+from cnn_core.cli.findings import describe_finding
 from cnn_core.config.defaults import make_config
+from cnn_core.config.recommendation import with_recommended_model
 from cnn_core.config.schema import TrainConfig, format_range
 from cnn_core.config.settings_file import read_settings
 from cnn_core.events import Note
+from cnn_core.home import Home
 from cnn_core.runs.continuation import check_continuation
+from cnn_core.runs.diagnostics import AT_CHANCE, diagnose_run
 from cnn_core.runs.final_accuracy import reveal_test_accuracy
+from cnn_core.runs.history_cache import read_history
 from cnn_core.runs.lock import hold
+from cnn_core.runs.out_of_fold import describe_out_of_fold
 from cnn_core.runs.run import STATUS_WORDS, Run
 from cnn_core.runs.store import Store
 from cnn_core.text import counted, format_loss
@@ -50,12 +57,20 @@ def read_setting_options(args: argparse.Namespace) -> dict[str, Any]:
     return chosen | {name: value for name in TrainConfig.model_fields if (value := getattr(args, name)) is not None}
 
 
+def choose_model(chosen: dict[str, Any], home: Home, varied: Collection[str] = ()) -> dict[str, Any]:
+    """Return `chosen` with the model recommended for their data set, where they name none, and print why. varied: settings that a search chooses."""
+    settings, reason = with_recommended_model({**dict.fromkeys(varied), **chosen}, home)
+    if reason:
+        print(reason, file=sys.stderr)
+    return {**chosen, "model": settings["model"]} if settings.get("model") else chosen
+
+
 def run_train_command(args: argparse.Namespace, store: Store) -> CommandResult:
     """Train a new run. Raises StudioError where the settings are refused; then there is no run."""
     from cnn_core.runs.submit import submit
 
     with ExitStack() as held:  # the run is locked before another process can see it
-        chosen = read_setting_options(args)
+        chosen = choose_model(read_setting_options(args), store.home)
         run = submit(make_config(**chosen), store, chosen, prepare=lambda run, folder: held.enter_context(hold(folder)))
         for note in store.log.read(run, kinds=[Note]):
             assert isinstance(note.event, Note)
@@ -100,6 +115,12 @@ def _describe_result(store: Store, run: Run) -> str:
         lines.append(f"{summary['images_per_second']:,.0f} images/s over {summary['train_seconds']:.1f} s of training alone")
     if summary["best_epoch"]:
         lines.append(f"best validation accuracy {summary['best_val_accuracy']:.2%} in epoch {summary['best_epoch']}")
+    lines += describe_out_of_fold(summary)
     if (accuracy := reveal_test_accuracy(store, run)) is not None:
         lines.append(f"{TEST_ACCURACY} {accuracy:.2%}, loss {format_loss(summary['test_loss'])}")
+    lines += [
+        describe_finding(finding)
+        for finding in diagnose_run(store, run, read_history(store, run.id))
+        if finding.rule in AT_CHANCE
+    ]
     return "\n".join([*lines, f"files in {store.home.run_folder(run.id)}"])

@@ -25,11 +25,15 @@ from cnn_core.config.setting import (
 )
 from cnn_core.data.source import DataInfo
 from cnn_core.data.splits import count_drawn
+from cnn_core.models.pretrained_table import NAME, NAME_EXAMPLE, NETWORKS
 from cnn_core.models.registry import FAMILIES
 
 # Conditions of all settings of a group. A head alone is trained on features of the unchanged images.
 GROUP_CONDITIONS: dict[str, Conditions] = {augmentation.GROUP: {"train": Not("head")}}
 GROUPS = (training.GROUP, network.GROUP, schedule.GROUP, augmentation.GROUP, regularisation.GROUP, hardware.GROUP)
+
+
+AUTOMATIC = "automatic"  # the text of an image size of 0
 
 
 class DataAndModelSettings(BaseModel):
@@ -65,6 +69,14 @@ class TrainConfig(  # pydantic orders fields from the last base class to the fir
         """Refuse an unknown model."""
         if name not in FAMILIES:
             raise ValueError(f"must be one of: {', '.join(FAMILIES)}")
+        return name
+
+    @field_validator("timm_name")
+    @classmethod
+    def check_timm_name(cls, name: str) -> str:
+        """Refuse what cannot be a name in timm; whether timm has it is found out where the network is built."""
+        if not NAME.fullmatch(name):
+            raise ValueError(f"must be a name in timm, like {NAME_EXAMPLE}")
         return name
 
     @field_validator("knots", "drop_at")
@@ -164,7 +176,17 @@ def value_text(name: str, value: Any) -> str:
         return "–"
     if name == "model":
         return FAMILIES[value].title
+    if name == "size" and not value:
+        return AUTOMATIC
     return f"{value:.6g}" if isinstance(value, float) else format_setting(value)
+
+
+def model_title(config: TrainConfig) -> str:
+    """Return the title of the model; of a network of timm its own title, or its name there."""
+    family = FAMILIES[config.model]
+    if "timm_name" not in family.options:
+        return family.title
+    return NETWORKS[config.timm_name].title if config.timm_name in NETWORKS else config.timm_name
 
 
 def has_effect(name: str, chosen: Mapping[str, Any]) -> bool:

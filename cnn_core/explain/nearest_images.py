@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
+from cnn_core.config.images import open_images
 from cnn_core.config.schema import TrainConfig
-from cnn_core.data.open import open_source
 from cnn_core.data.source import ImageSet, finish
 from cnn_core.device import choose_device
 from cnn_core.events import Progress
@@ -64,7 +64,7 @@ def open_feature_bank(run: str, config: TrainConfig, home: Home) -> Generator[Pr
     Yields Progress. Raises RunError or DataError.
     """
     folder = home.run_folder(run)
-    source = open_source(config.data, home)
+    source = open_images(config, home)
     check_classes(folder, source)
     path = folder / EVALUATIONS / f"{PREFIX}{feature_bank_key(folder, config, source.info.fingerprint)}.npy"
     training_images = yield from load_split(source, config, "train")

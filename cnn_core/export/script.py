@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from cnn_core.config.schema import TrainConfig, label, settings_in_effect
+from cnn_core.config.schema import TrainConfig, label, model_title, settings_in_effect
 from cnn_core.config.setting import format_setting
 from cnn_core.data.catalog import CATALOG
 from cnn_core.export.source_code import merge_imports
@@ -61,7 +61,7 @@ def training_script(
         family=family,
         classes=list(card.classes),
         is_notebook=is_notebook,
-        title=f"Training {family.title} on {_data_title(config)}",
+        title=f"Training {model_title(config)} on {_data_title(config)}",
         origin=ORIGIN.format(run=run) if run else "Generated from settings of CNN Studio.",
         settings=_list_settings(config),
         differences=[*_differences(config), *notes],

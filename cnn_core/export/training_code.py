@@ -21,7 +21,6 @@ from cnn_core.export.templating import Code, comment, constructor, pyrepr
 from cnn_core.models.layer_groups import frozen_modules, learning_names
 from cnn_core.models.registry import build_on_meta, find_family, pick_options
 from cnn_core.models.saving import ModelCard
-from cnn_core.models.starting_weights import load_starting_weights
 from cnn_core.training.augmentation import make_augmentations
 from cnn_core.training.layer_decay import decay_learning_rates
 from cnn_core.training.optimizer import OPTIMIZERS, optimizer_settings
@@ -158,13 +157,14 @@ def _network(config: TrainConfig, card: ModelCard) -> dict[str, Any]:
     family = find_family(config.model)
     options = pick_options(config.model, {**config.model_options, **card.options})
     weights = options.pop("weights", "scratch")
-    targets = [family.target] if weights == "scratch" else [family.target, target_of(load_starting_weights)]
+    targets = [family.target] if weights == "scratch" else [family.target, family.loader]
     shape = {"channels": card.channels, "image_size": card.image_size, "classes": len(card.classes)}
     return {
         "network_code": source_of(*targets),
         "builder": Code(family.target.partition(":")[2]),
         "network_arguments": _arguments(options),
         "weights": weights,
+        "loader": Code(family.loader.partition(":")[2]),
         "has_prepare": hasattr(build_on_meta(config.model, **shape, **options), "prepare"),
         "preparation_images": PREPARATION_IMAGES,
     }

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnn_core.data.open import open_source
+from cnn_core.config.images import open_images
 from cnn_core.data.source import SPLIT_NAMES, ImageSet, Split
 from cnn_core.errors import StudioError
 from cnn_core.events import Progress
@@ -63,7 +63,7 @@ class Verification:
 def predict_reference(store: Store, run: Run, most: int = MAX_IMAGES) -> Generator[Progress, None, ReferencePredictions]:
     """Compute the program's predictions for up to `most` evenly spread test images of the run, or validation images if it has no test
     images. Yields Progress. Raises StudioError."""
-    folder, source = store.home.run_folder(run.id), open_source(run.config.data, store.home)
+    folder, source = store.home.run_folder(run.id), open_images(run.config, store.home)
     check_classes(folder, source)
     split: Split = "test"
     images = yield from load_split(source, run.config, split)

@@ -53,4 +53,4 @@ def read_features(path: Path, key: str) -> np.ndarray | None:
 
 
 def _bytes_of(records: np.ndarray) -> memoryview:
-    return memoryview(np.ascontiguousarray(records).view(np.uint8))
+    return np.ascontiguousarray(records).view(np.uint8).data

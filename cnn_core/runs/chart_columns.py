@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnn_core.config.schema import title
-from cnn_core.events import Changed, Epoch
+from cnn_core.events import Changed, Epoch, StageStarted
 from cnn_core.runs.curve import Points
+from cnn_core.text import counted
 
 UNCHARTED = ("predicted", "is_settled")  # for the diagnostics only
+TRAINED_LAYERS = {"head": "Head only", "blocks": "Head and last blocks", "all": "All"}
 MAX_CLASSES = 20  # with an accuracy curve of their own
 
 
@@ -36,6 +38,13 @@ def describe_change(change: Changed) -> str:
     """Return a change as text: "Learning rate 0.001, epochs 30"."""
     texts = [f"{title(name).lower()} {value}" for name, value in change.settings.items()]
     return ", ".join(texts).capitalize()
+
+
+def describe_trained(stage: StageStarted) -> dict[str, str]:
+    """Return which layers learn as text, and the stage with its number of learning parameters: "Head", "stage 1 of 2, 2,562 of 3,373,570 parameters"."""
+    number = f"stage {stage.number} of {stage.count}, " if stage.count > 1 else ""
+    detail = f"{number}{stage.learning:,} of {counted(stage.parameters, 'parameter')}"
+    return {"text": TRAINED_LAYERS.get(stage.trained, stage.trained.capitalize()), "detail": detail}
 
 
 def epoch_values(epoch: Epoch) -> dict[str, Any]:

@@ -11,12 +11,14 @@ from cnn_core.runs.signals import last_change_step
 
 @dataclass(frozen=True)
 class Finding:
-    """What a rule reports. `rule`: its name; `observation`, `remedy`: sentences; `changes`: the settings that the remedy changes."""
+    """What a rule reports. `rule`: its name; `observation`, `remedy`: sentences; `changes`: the settings that the remedy changes; `summary`: what
+    they are together, where they are too many to be named one by one."""
 
     rule: str
     observation: str
     remedy: str
     changes: dict[str, Any] = field(default_factory=dict)
+    summary: str = ""
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class DiagnosticCase:
     """The input of the rules: history, current settings, error message ("" for none).
 
     parent_epoch: the epochs up to this one belong to the parent run, whose settings may differ; 0 without a parent. test_accuracy: of the
-    best model (0..1), where somebody has asked for it; None otherwise, since diagnostics must not reveal it.
+    best model (0..1), where somebody has asked for it; None otherwise, since diagnostics must not reveal it. suits_pretrained: whether a
+    pretrained network is recommended for the data set.
     """
 
     history: History
@@ -32,6 +35,7 @@ class DiagnosticCase:
     error: str = ""
     parent_epoch: int = 0
     test_accuracy: float | None = None
+    suits_pretrained: bool = False
 
     @property
     def started(self) -> Started | None:

@@ -16,20 +16,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnn_core.events import Changed, Epoch, Event, Finished, Note, Progress, Resumed, Started, Steps, TrackedPredictions
-from cnn_core.runs.chart_columns import column, describe_change, epoch_values, mean_column, report_column
+from cnn_core.events import (
+    Changed,
+    Epoch,
+    Event,
+    Finished,
+    Note,
+    Progress,
+    Resumed,
+    StageStarted,
+    Started,
+    Steps,
+    TrackedPredictions,
+)
+from cnn_core.runs.chart_columns import column, describe_change, describe_trained, epoch_values, mean_column, report_column
 from cnn_core.runs.curve import CURVE_POINTS, Curve, decimate
 from cnn_core.runs.event_log import StoredEvent
+from cnn_core.runs.out_of_fold import out_of_fold_metrics
 
 SNAPSHOT_POINTS = CURVE_POINTS
 UPDATE_POINTS = 200
 MEASURES = ("loss", "accuracy")  # values that a report has for each of its steps
 GAUGES = ("learning_rate", "images_per_second", "gradient_norm", "memory", "load")  # values that a report has once
 DIAGNOSED = ("learning_rate", "gradient_norm")  # the report values that the diagnostics read report by report
-DIAGNOSED_STEPS, FIRST_STEPS = (
-    50_000,
-    5,
-)  # newest steps that the diagnostics read (up to twice as many are stored), and first steps
+DIAGNOSED_STEPS = 50_000  # newest steps that the diagnostics read (up to twice as many are stored)
+FIRST_STEPS = 5
 PACE_REPORTS = 20  # reports over which the shown speed is averaged: about five seconds
 
 
@@ -53,6 +64,7 @@ class History:
     started: Started | None = None
     finished: Finished | None = None
     stage: Progress | None = None
+    trained: StageStarted | None = None
     last: Steps | None = None
     epochs: list[Epoch] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -81,6 +93,8 @@ class History:
         match event:
             case Started():
                 self.started = event
+            case StageStarted():
+                self.trained = event
             case Resumed():
                 self._truncate_to(event)
             case Changed():
@@ -263,6 +277,7 @@ class History:
             "patience": self.started.patience if self.started else 0,
             "waited": self.epochs[-1].waited if self.epochs else 0,
             "stage": asdict(self.stage) if self.stage else None,
+            "trained": describe_trained(self.trained) if self.trained else None,
             "changes": [{"step": change.step, "text": describe_change(change)} for change in self.changes],
         }
 
@@ -287,4 +302,5 @@ def summarise_history(history: History) -> dict[str, Any]:
         "images_per_second": round(last.images / last.train_seconds, 1) if last else None,
         "device": started.device if started else None,
         "parameters": started.parameters if started else None,
+        **out_of_fold_metrics(finished, started),
     }

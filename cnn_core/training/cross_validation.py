@@ -17,6 +17,7 @@ import numpy as np
 from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import TrainConfig
 from cnn_core.data.source import DataInfo, DataSource, ImageSet
+from cnn_core.data.splits import draw_folds
 from cnn_core.device import choose_device, determinism
 from cnn_core.errors import DataError, StudioError
 from cnn_core.events import Progress, Steps
@@ -160,15 +161,9 @@ def stratified_folds(labels: np.ndarray, folds: int, seed: int) -> np.ndarray:
 
     Raises DataError with fewer than two images for each fold.
     """
-    # Not scikit-learn's StratifiedKFold: its other random draws would change the folds of saved results, and importing it takes 1.4 s.
     if len(labels) < 2 * folds:
         raise DataError(TOO_FEW_IMAGES.format(count=len(labels), folds=folds))
-    rng = np.random.default_rng(seed)
-    order = rng.permutation(len(labels))
-    order = order[np.argsort(labels[order], kind="stable")]  # by class, at random within each
-    fold_of = np.empty(len(labels), np.int64)
-    fold_of[order] = np.arange(len(labels)) % folds
-    return fold_of
+    return draw_folds(labels, folds, seed)
 
 
 def _held_out_logits(
@@ -242,9 +237,9 @@ def _save(folder: Path, predictions: OutOfFoldPredictions) -> None:
 
 
 def _recipe_key(info: DataInfo, recipe: TrainConfig, folds: int) -> str:
-    """Return a key of the recipe and the set as it was imported and split, without its corrections."""
+    """Return a key of the recipe, the shape of the images, and the set as it was imported and split, without its corrections."""
     recipe = make_config(**{**recipe.model_dump(), "patience": 0})
-    return _digest(info.fingerprint.partition("-")[0], info.classes, recipe.model_dump_json(), folds)
+    return _digest(info.fingerprint.partition("-")[0], info.image_size, info.fit, info.classes, recipe.model_dump_json(), folds)
 
 
 def _fold_key(images: ImageSet, info: DataInfo, recipe: TrainConfig, folds: int) -> str:

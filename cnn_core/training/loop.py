@@ -20,7 +20,7 @@ from cnn_core.data.batches import Batches
 from cnn_core.data.epoch_order import EpochOrder
 from cnn_core.device import Arithmetic
 from cnn_core.errors import DivergedError
-from cnn_core.events import Epoch, Note, Progress, Steps
+from cnn_core.events import Epoch, Note, Progress, StageStarted, Steps
 from cnn_core.features.batches import FeatureBatches
 from cnn_core.inference.dead_channels import ActivationMonitor
 from cnn_core.inference.logits import class_accuracy, compute_logits, loss_and_accuracy
@@ -33,7 +33,7 @@ from cnn_core.training.optimizer import Optimizers
 from cnn_core.training.schedule import ProgressiveResizing, WarmUp
 from cnn_core.training.stages import ALL, Stage, StagePlan, plan_stages, stage_schedule
 
-Report = Steps | Epoch | Progress | Note
+Report = Steps | Epoch | Progress | Note | StageStarted
 STOPPED_EARLY = "Stopped early after epoch {epoch}: the validation accuracy has not improved for {epochs}."
 VALIDATION_DIVERGED = "The validation loss became {loss}: training diverged. {remedy}"
 
@@ -114,11 +114,12 @@ class Trainer:
         self._use(next(stage for stage in reversed(self.stages) if stage.plan.before <= self.epochs_done))
         yield from self.stage.prepare()
 
-    def _announce_stage(self) -> Iterator[Note]:
-        """Say what learns from now on, once for each stage, where that is not everything from the first epoch to the last."""
+    def _announce_stage(self) -> Iterator[StageStarted]:
+        """Report what learns from now on, once for each stage of a training from pretrained weights."""
         place = self.stages.index(self.stage)
-        if place > self._announced and self.stage.learning and self.stages[0].plan.trained != ALL:
-            yield Note(self.stage.describe(self.model))
+        if place != self._announced and not self.starts_untrained and self.stage.learning:
+            learning, count = (sum(value.numel() for value in of) for of in (self.stage.learning, self.model.parameters()))
+            yield StageStarted(self.stage.plan.trained, place + 1, len(self.stages), learning, count)
         self._announced = place
 
     def _use(self, stage: Stage) -> None:
@@ -272,7 +273,6 @@ class Trainer:
         self._scaler.load_state_dict(state["scaler"])
         self.batches.load_state_dict(state["batches"])
         self.meter.load_state_dict(state["meter"])
-        self._announced = state.get("stage", 0)
         correctness = state.get("answers") or {"shown": None}  # checkpoints of earlier versions have none
         self.correctness.load_state_dict(correctness, self.arithmetic.device)
         self.epochs_done, self.best, self.waited = state["epochs_done"], tuple(state["best"]), state["waited"]

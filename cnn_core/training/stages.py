@@ -45,10 +45,6 @@ def plan_stages(config: TrainConfig) -> tuple[StagePlan, ...]:
     return (StagePlan(HEAD, 0, first), rest) if config.head_epochs else (rest,)
 
 
-STAGE_BEGINS = "From epoch {epoch} on, {layers}: {learning:,} of {count:,} parameters."
-LAYERS = {HEAD: "only the head learns", BLOCKS: "the head and the last blocks learn", ALL: "all layers learn"}
-
-
 @dataclass(frozen=True)
 class Stage:
     """What a Trainer reads, computes and updates in the epochs of `plan`.
@@ -77,11 +73,6 @@ class Stage:
         model.requires_grad_(False)
         for parameter in self.learning:
             parameter.requires_grad_(True)
-
-    def describe(self, model: nn.Module) -> str:
-        """Return the sentence that says from which epoch on which layers learn."""
-        learning, count = (sum(value.numel() for value in values) for values in (self.learning, model.parameters()))
-        return STAGE_BEGINS.format(epoch=self.plan.before + 1, layers=LAYERS[self.plan.trained], learning=learning, count=count)
 
     def set_training_mode(self, model: nn.Module) -> None:
         """Set what learns to training mode, and what is frozen to evaluation mode: frozen batch norms keep their statistics."""

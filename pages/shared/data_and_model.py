@@ -6,6 +6,7 @@ from typing import NamedTuple
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from cnn_core.config.recommendation import recommend_model
 from cnn_core.config.schema import label
 from cnn_core.data.catalog import CATALOG
 from cnn_core.data.library import imported_sets, is_path_set, set_title
@@ -28,6 +29,7 @@ FOLDER, FOLDER_TITLE = "folder", "Folder or zip archive on this machine"
 FOLDER_FROM_LINK = "folder-from-link"  # session key of a folder that a link named and that the person has not opened yet
 OPEN_FOLDER = "Open the folder"
 GREY, COLOUR = "grey", "colour"
+RECOMMENDED_FOR = "form-recommended"  # session key: the data set that was drawn last and its recommended model, until the form is filled from elsewhere
 
 
 class DataAndModel(NamedTuple):
@@ -42,36 +44,54 @@ class DataAndModel(NamedTuple):
 def choose_data_and_model() -> DataAndModel | None:
     """Return data set and model; None while no folder is typed, and for data that cannot be used, whose error stands below the field."""
     left, right = st.columns(2)
+    below = st.container()
     with left:
         data = choose_data()
+    info = _read_facts(data, left, below)
     with right:
-        model = st.selectbox(
-            label("model"), list(FAMILIES), format_func=lambda name: FAMILIES[name].title, key="model", help=help_text("model")
-        )
-        st.caption(FAMILIES[model].help)
+        model = _choose_model(data, info)
+    return DataAndModel(data, model, info, {"data": left, "model": right}) if info else None
+
+
+def _choose_model(data: str, info: DataInfo | None) -> str:
+    """Show the select box. With another data set its recommended model is chosen, unless a person has chosen another than the recommended one."""
+    state = st.session_state
+    if info:
+        recommended, before = recommend_model(info).model, state.get(RECOMMENDED_FOR)
+        if "model" not in state or (before and before[0] != data and state["model"] == before[1]):
+            state["model"] = recommended
+        state[RECOMMENDED_FOR] = (data, recommended)
+    model = st.selectbox(
+        label("model"), list(FAMILIES), format_func=lambda name: FAMILIES[name].title, key="model", help=help_text("model")
+    )
+    st.caption(FAMILIES[model].help)
+    return model
+
+
+def _read_facts(data: str, left: DeltaGenerator, below: DeltaGenerator) -> DataInfo | None:
+    """Return the facts of the data set and show them; None for data that cannot be used yet: then it says what is missing."""
     if not data:
-        st.info(
+        below.info(
             "Type the path of a folder with one sub-folder of images per class, or of a zip archive of such a folder.",
             icon=":material/folder:",
         )
         return None
     if _is_from_link() and not is_imported(data):
-        _ask_before_opening()
-        return None
-    try:
-        source = open_source(data, get_store().home)
-        if isinstance(source, PathSource) and (question := source.question):
-            with left:
-                ask_validation_use(question, "folder-validation", source.choose_validation)
-            return None
-        info = source.info
-    except DataError as error:
-        with left:
-            show_data_error(error)
+        with below:
+            _ask_before_opening()
         return None
     with left:
+        try:
+            source = open_source(data, get_store().home)
+            if isinstance(source, PathSource) and (question := source.question):
+                ask_validation_use(question, "folder-validation", source.choose_validation)
+                return None
+            info = source.info
+        except DataError as error:
+            show_data_error(error)
+            return None
         show_facts(info)
-    return DataAndModel(data, model, info, {"data": left, "model": right})
+    return info
 
 
 def _is_from_link() -> bool:
@@ -129,7 +149,9 @@ def show_facts(info: DataInfo) -> None:
 
 
 def describe_facts(info: DataInfo) -> str:
-    """Return the numbers of images and classes, and the images' format: "24 training images · 1 test image · 2 classes · 64×64 colour"."""
+    """Return the numbers of images and classes, and the images' format: "24 training images · 1 test image · 2 classes · 64×64 colour"; of
+    photographs "colour, up to 512 pixels"."""
     side, colour = info.image_size, GREY if info.channels == 1 else COLOUR
+    size = f"{colour}, up to {info.kept_side} pixels" if info.kept_side else f"{side}×{side} {colour}"
     counts = (counted(info.train_count, "training image"), counted(info.test_count, "test image"))
-    return " · ".join((*counts, counted(len(info.classes), "class", "classes"), f"{side}×{side} {colour}"))
+    return " · ".join((*counts, counted(len(info.classes), "class", "classes"), size))

@@ -11,7 +11,9 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from cnn_core.config.defaults import make_config
+from cnn_core.config.recommendation import with_recommended_model
 from cnn_core.config.settings_link import FIRST, read_link, settings_query
+from cnn_core.data.names import is_imported
 from cnn_core.data.set_bin import is_in_bin
 from pages.charts.components.copy import copy_button
 from pages.shared.address import own_address
@@ -63,11 +65,15 @@ def leave_form() -> None:
 def _fill(query: Mapping[str, str]) -> None:
     """Write the settings of a link into the form, and defaults into the other fields."""
     link, state = read_link(query), st.session_state
-    first = {name: link.settings[name] for name in FIRST if name in link.settings}
-    fill_fields({**make_config(**first).model_dump(), **link.settings}, link.settings, is_from_link=True)
+    home = get_store().home
+    settings = (
+        with_recommended_model(link.settings, home)[0] if is_imported(link.settings.get("data", ""), home) else link.settings
+    )
+    first = {name: settings[name] for name in FIRST if name in settings}
+    fill_fields({**make_config(**first).model_dump(), **settings}, link.settings, is_from_link=True)
     state[WRITTEN], state[REFUSED], state[FILLED] = dict(query), link.refused, True
     data = query.get("data", "")
-    state[REMOVED] = data if "data" not in link.settings and is_in_bin(data, get_store().home) else ""
+    state[REMOVED] = data if "data" not in link.settings and is_in_bin(data, home) else ""
 
 
 def write_form_to_address(chosen: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ from cnn_core.config.schema import TrainConfig
 from cnn_core.config.settings_link import settings_without_defaults
 from cnn_core.data.catalog import CATALOG
 from cnn_core.data.library import imported_sets, is_path_set
-from pages.shared.data_and_model import FOLDER, FOLDER_FROM_LINK
+from pages.shared.data_and_model import FOLDER, FOLDER_FROM_LINK, RECOMMENDED_FOR
 from pages.shared.forms import field_key, forget_typed
 from pages.shared.server import get_store
 
@@ -27,6 +27,7 @@ def fill_fields(values: Mapping[str, Any], given: Collection[str] = (), *, is_fr
     given: names of the settings that a link or a file gave; the others are defaults.
     """
     forget_typed()
+    st.session_state.pop(RECOMMENDED_FOR, None)  # the model is chosen, also where it is the recommended one
     home, data = get_store().home, values["data"]
     has_name = data in CATALOG or (data in imported_sets(home) and not is_path_set(data))
     st.session_state["data"], st.session_state["model"] = data if has_name else FOLDER, values["model"]

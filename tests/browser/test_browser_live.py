@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from cnn_core.events import Note, Paused, Progress
+from cnn_core.events import Note, Paused, Progress, StageStarted
+from cnn_core.runs.chart_columns import describe_trained
 from cnn_core.runs.curve import decimate
 from pages.shared.run_selection import STATUS
 from pages.views.train.more import MORE_CURVES
 from tests.browser.pilot import LOSS, assert_sound, await_drawn, await_points, figure, points, use_module, visit
 from tests.pages.manual_run import epoch, loss, started, steps, trained_here
 
+HEAD_STAGE, ALL_STAGE = StageStarted("head", 1, 2, 2562, 3_373_570), StageStarted("all", 2, 2, 3_373_570, 3_373_570)
 MARK = f"{LOSS}.theVeryNode = true"
 IS_MARKED = f"{LOSS}.theVeryNode === true"
 FILL = """() => [...document.querySelectorAll(".live-chart")].every(
@@ -22,7 +24,7 @@ RANGES = f"[...{LOSS}.layout.xaxis.range, ...{LOSS}.layout.yaxis.range]"
 
 def test_steps_epochs_and_the_star_of_the_best_epoch_appear_live_without_a_rerun(page, server, store):
     with trained_here(store) as run:
-        store.log.append(run, [Note("Left out: <img src=x onerror=alert(1)>.png is damaged."), started()])
+        store.log.append(run, [Note("Left out: <img src=x onerror=alert(1)>.png is damaged."), started(), HEAD_STAGE])
         visit(page, server, "train", f"?run={run}")
         expect(page.locator(".live")).to_have_attribute("data-empty", "true")
         page.wait_for_timeout(500)  # in this time a chart without points would be drawn, which has no size yet
@@ -30,6 +32,8 @@ def test_steps_epochs_and_the_star_of_the_best_epoch_appear_live_without_a_rerun
         await_points(page, 4)
         assert page.evaluate(f"{LOSS}._fullLayout.width") == pytest.approx(page.evaluate(f"{LOSS}.clientWidth"), abs=1)
         expect(page.locator(".live-notes li")).to_have_text("Left out: <img src=x onerror=alert(1)>.png is damaged.")
+        trained = page.get_by_role("status").filter(has_text=describe_trained(HEAD_STAGE)["detail"])
+        expect(trained).to_contain_text(describe_trained(HEAD_STAGE)["text"])
         page.evaluate(MARK)
         page.evaluate("window.reruns = 0")
         page.evaluate(
@@ -40,6 +44,8 @@ def test_steps_epochs_and_the_star_of_the_best_epoch_appear_live_without_a_rerun
             store.log.append(run, [steps(last - 5 if number == 1 else last - 9, last, number)])
             store.log.append(run, [epoch(number, last, is_best=accuracy != 0.7, val_accuracy=accuracy)])
             page.wait_for_function(f"count => {LOSS}.data[2].x.length === count", arg=number)
+        store.log.append(run, [ALL_STAGE])
+        expect(page.get_by_role("status").filter(has_text=describe_trained(ALL_STAGE)["detail"])).to_be_visible()
         assert points(page) == list(range(1, 31))
         assert page.evaluate(f"Array.from({LOSS}.data[1].x)") == [1, 2, 3]
         star = page.evaluate(f"(({{name, x, marker}}) => ({{name, x: Array.from(x), symbol: marker.symbol}}))({LOSS}.data[3])")
@@ -160,6 +166,7 @@ def test_the_end_of_a_run_is_shown_without_a_rerun(page, server, store):
         visit(page, server, "train", f"?run={run}")
         await_points(page, 10)
         expect(page.get_by_role("button", name="Stop")).to_be_visible()
+        expect(page.locator(".live-trained")).to_be_hidden()  # trained from scratch
         store.set_status(run, "failed", error="The loss became nan at step 11: training diverged.")
         expect(page.get_by_role("button", name="Stop")).to_have_count(0)
         expect(page.locator("[data-testid=stMain]")).to_contain_text("The loss became nan at step 11")

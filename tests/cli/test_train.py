@@ -13,15 +13,19 @@ import yaml
 
 from cnn_core.__main__ import main, make_parser
 from cnn_core.cli.command import STOPPING
+from cnn_core.cli.train import choose_model
 from cnn_core.config.defaults import make_config
 from cnn_core.config.fitting import LOWERED_BATCH
+from cnn_core.config.recommendation import PRETRAINED, RECOMMENDED
 from cnn_core.config.schema import TrainConfig, format_range
 from cnn_core.config.settings_file import NO_SETTINGS, SYNTAX, TOO_LARGE, UNKNOWN_FORMAT
 from cnn_core.config.suggestions import divergence_remedy
 from cnn_core.events import Epoch
 from cnn_core.execution.in_process import execute
 from cnn_core.home import CONFIG, NOT_A_RUN, WEIGHTS, Home
+from cnn_core.runs.out_of_fold import TRUST_OUT_OF_FOLD
 from cnn_core.runs.queue import NOT_RESUMABLE
+from cnn_core.runs.rules.validation import FEW_FOR_SCRATCH
 from cnn_core.runs.run import NO_RUN, STATUS_WORDS
 from cnn_core.runs.store import Store
 from cnn_core.runs.submit import TOO_LARGE_BATCH
@@ -212,3 +216,28 @@ def test_few_images_can_be_trained_on_without_any_setting(home: Home, capsys: Ca
 def test_a_lowered_default_is_named_in_the_terminal(home: Home, capsys: Capture, image_folder: Path):
     assert main(["train", "--data", str(image_folder), "--epochs", "1", "--device", "cpu"]) == 0
     assert LOWERED_BATCH.format(batch_size=16, default=64, count=21) in capsys.readouterr().err
+
+
+def test_photographs_start_from_pretrained_weights_and_a_run_from_scratch_that_only_guesses_is_told_so(
+    home: Home, capsys: Capture, tmp_path: Path
+):
+    folder = write_images(tmp_path / "photographs", count=5, size=(64, 64))
+    arguments = ["train", "--data", str(folder), "--epochs", "1", "--device", "cpu"]
+    assert main(arguments) == 0
+    captured, run = capsys.readouterr(), Store(home).runs()[0]
+    assert RECOMMENDED in captured.err and run.config.model == PRETRAINED
+    assert TRUST_OUT_OF_FOLD in captured.out, "on so few images"
+    evaluated = answer(capsys, "evaluate", run.id, "--split", "val")
+    assert evaluated["out_of_fold_accuracy"] == run.summary["out_of_fold_accuracy"] and "out_of_fold_accuracy" not in answer(
+        capsys, "evaluate", run.id
+    )
+    assert main([*arguments, "--model", "simple", "--depth", "1", "--width", "0.25", "--learning-rate", "1e-6"]) == 0
+    captured = capsys.readouterr()
+    assert RECOMMENDED not in captured.err
+    assert FEW_FOR_SCRATCH in captured.out and f"--model {PRETRAINED}" in captured.out
+
+
+def test_a_search_over_a_setting_that_the_recommended_model_does_not_take_trains_the_default_one(home: Home, tmp_path: Path):
+    photographs = {"data": str(write_images(tmp_path / "photographs", count=5, size=(64, 64)))}
+    assert choose_model(photographs, home, ["learning_rate"])["model"] == PRETRAINED
+    assert choose_model(photographs, home, ["depth"]) == choose_model(photographs, home, ["model"]) == photographs

@@ -205,7 +205,10 @@ def test_a_setting_has_an_effect_where_its_network_optimizer_or_schedule_knows_i
     schedules = {"drop_at", "drop_factor", "plateau_patience", "knots"}
     pretrained = {"train", "trained_blocks", "head_epochs", "fine_tuning_rate", "layer_decay", "frozen_norm"}
     assert (
-        without == {"momentum", "nesterov", "adam_rate", "weights", "mirror", "start_side", "decay_all"} | schedules | pretrained
+        without
+        == {"timm_name", "momentum", "nesterov", "adam_rate", "weights", "mirror", "start_side", "decay_all"}
+        | schedules
+        | pretrained
     )  # digits are not flipped, and Adam's weight decay is 0
     assert has_effect("momentum", {**simple, "optimizer": "rmsprop"}) and not has_effect(
         "nesterov", {**simple, "optimizer": "rmsprop"}

@@ -20,6 +20,7 @@ ONLY_WITH = {
     "drop_factor": {"schedule": "plateau"},
     "plateau_patience": {"schedule": "plateau"},
     "knots": {"schedule": "linear"},
+    "timm_name": {"model": "timm", "weights": "scratch"},
     "weights": {"model": "mobilenet"},
     "train": {"model": "mobilenet", "weights": "pretrained"},
     "trained_blocks": {"model": "mobilenet", "weights": "pretrained", "train": "blocks"},

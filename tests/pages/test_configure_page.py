@@ -211,6 +211,7 @@ def another_number(name):
 
 # With SimpleCNN, Muon and the schedule “linear”.
 WITHOUT_EFFECT = {
+    "timm_name",
     "weights",
     "train",
     "trained_blocks",
@@ -226,7 +227,7 @@ WITHOUT_EFFECT = {
 
 
 def test_start_queues_exactly_one_run_with_the_chosen_settings_and_shows_it(empty, open_page):
-    chosen = {
+    chosen = {"size": 32, "fit": "pad"} | {
         "optimizer": "muon",
         "schedule": "linear",
         "epochs": 3,

@@ -21,9 +21,9 @@ def test_the_import_form_has_an_address_that_keeps_what_was_typed(empty, open_pa
     at = start_import(open_page("data", mode=IMPORT_IMAGES, **{"data-source": PATH, "data-path": "/nowhere"}), "mine")
     run_imports(empty.home)
     assert at.run().error and not {"set", "view"} & set(at.query_params)
-    fields = {"data-source": PATH, "data-path": "/nowhere", "data-name": "mine", "data-image-size": "24"}
+    fields = {"data-source": PATH, "data-path": "/nowhere", "data-name": "mine", "data-split-seed": "24"}
     again = open_page("data", mode=IMPORT_IMAGES, **fields)  # as after a reload: the browser writes the fields into the address
-    assert again.button_group(key="data-source").value == PATH and again.number_input(key="data-image-size").value == 24
+    assert again.button_group(key="data-source").value == PATH and again.number_input(key="data-split-seed").value == 24
     assert (again.text_input(key="data-path").value, again.text_input(key="data-name").value) == ("/nowhere", "mine")
     again.button_group(key=MODE).set_value(VIEW_SETS).run()
     assert set(again.query_params) == {"set", "view"} and not again.exception

@@ -5,9 +5,11 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from cnn_core.events import Changed, Event, Finished, Note, Progress, Resumed
+from cnn_core.events import Changed, Event, Finished, Note, Progress, Resumed, StageStarted
+from cnn_core.runs.chart_columns import describe_trained
 from cnn_core.runs.event_log import StoredEvent
 from cnn_core.runs.history import History, HistoryPosition, summarise_history
+from tests.helpers import tells
 from tests.runs.histories import STARTED, epoch, history_of, long_run, steps
 
 
@@ -175,3 +177,14 @@ def test_the_classes_are_reported_once_before_the_first_step():
     assert before.snapshot()["classes"] is None and later.snapshot()["classes"] == ["cat", "dog"]
     assert begun.update(before.position())["classes"] == ["cat", "dog"]
     assert later.update(begun.position())["classes"] == ["cat", "dog"] and later.update(later.position())["classes"] is None
+
+
+def test_the_stage_of_a_training_from_pretrained_weights_is_drawn_with_what_learns():
+    head, everything = StageStarted("head", 1, 2, 2562, 3_373_570), StageStarted("all", 2, 2, 3_373_570, 3_373_570)
+    history = history_of([STARTED, head, steps(10, 10)])
+    assert history.snapshot()["trained"] == history.update(history.position())["trained"] == describe_trained(head)
+    assert tells(describe_trained(head)["detail"], "1", "2", "2,562", "3,373,570")
+    history.add([StoredEvent(history.seq + 1, everything)])
+    assert history.snapshot()["trained"] == describe_trained(everything) != describe_trained(head)
+    assert history_of([STARTED, steps(10, 10)]).snapshot()["trained"] is None
+    assert "1 of 1" not in describe_trained(StageStarted("head", 1, 1, 5, 9))["detail"], "the only stage has no number"

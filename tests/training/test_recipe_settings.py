@@ -29,6 +29,7 @@ OTHERS: list[dict[str, Any]] = [
     {"optimizer": "muon", "adam_rate": 0.5},
     {"weight_decay": 0.1},
     {"weight_decay": 0.1, "decay_all": True},
+    {"size": 24},
     {"width": 0.5},
     {"depth": 2},
     {"activation": "gelu"},
@@ -79,7 +80,9 @@ def test_every_setting_of_the_training_matters(home: Home, image_folder: Path, t
         "data",
         "model",
         "epochs",
+        "fit",  # of photographs: see test_image_size
         "weights",
+        "timm_name",  # of one model: see test_timm_nets
         "train",  # of pretrained weights: see test_stages
         "trained_blocks",
         "head_epochs",

@@ -12,13 +12,13 @@ from torch import nn
 from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import TrainConfig
 from cnn_core.data.source import DataInfo, ImageSet
-from cnn_core.events import Epoch, Note, Progress, Steps
+from cnn_core.events import Epoch, Progress, StageStarted, Steps
 from cnn_core.features.frozen_layers import STAGE
 from cnn_core.models.saving import load_model, save_card, save_weights
 from cnn_core.training.controls import apply_settings
 from cnn_core.training.loop import Trainer
 from cnn_core.training.recipe import make_trainer
-from cnn_core.training.stages import ALL, BLOCKS, HEAD, LAYERS, STAGE_BEGINS, StagePlan, plan_stages, stage_learning_rate
+from cnn_core.training.stages import ALL, BLOCKS, HEAD, StagePlan, plan_stages, stage_learning_rate
 
 CPU = torch.device("cpu")
 SIDE, CLASSES = 32, ("a", "b", "c")
@@ -170,21 +170,13 @@ def test_frozen_batch_norms_keep_their_statistics_but_not_their_scale(chosen: di
     assert not any(name.endswith(("running_mean", "running_var", "num_batches_tracked")) for name in moved)
 
 
-def test_each_stage_says_once_what_learns_from_when_on():
-    def notes(training: Trainer) -> list[str]:
-        return [event.text for event in training if isinstance(event, Note)]
-
+def test_a_training_of_the_last_blocks_reports_both_stages_once():
     training = trainer(config(**LAST_BLOCKS))
     whole = sum(value.numel() for value in training.model.parameters())
     head = sum(value.numel() for value in training.model.classifier.parameters())
-    first, second = notes(training)
-    assert first == STAGE_BEGINS.format(epoch=1, layers=LAYERS[HEAD], learning=head, count=whole)
-    assert second.startswith(STAGE_BEGINS.partition("{")[0]) and LAYERS[BLOCKS] in second
-    assert notes(trainer(config(train="all", head_epochs=0, epochs=1))) == []
-    begun, resumed = trainer(config(**LAST_BLOCKS)), trainer(config(**LAST_BLOCKS))
-    next(event for event in begun if isinstance(event, Epoch))
-    resumed.load_state_dict(begun.state_dict())
-    assert notes(resumed) == [second]
+    first, second = (event for event in training if isinstance(event, StageStarted))
+    assert first == StageStarted(HEAD, 1, 2, head, whole)
+    assert (second.trained, second.number) == (BLOCKS, 2) and head < second.learning < whole
 
 
 def test_with_layer_decay_the_first_layers_change_less():
@@ -245,3 +237,26 @@ def test_more_epochs_are_added_to_the_last_stage_while_it_trains():
     events = list(training)
     assert [event.epoch for event in events if isinstance(event, Epoch)] == [2, 3, 4]
     assert [stage.plan.epochs for stage in training.stages] == [1, 3]
+
+
+def test_each_stage_is_reported_before_its_first_step_with_what_learns_and_again_by_a_resumed_run():
+    settings = config(train="all", head_epochs=1)
+    training, events, states = trainer(settings), [], {}
+    for event in training:
+        events.append(event)
+        if isinstance(event, Epoch):
+            states[event.epoch] = copy.deepcopy(training.state_dict())
+    reported = [(position, event) for position, event in enumerate(events) if isinstance(event, StageStarted)]
+    count = sum(value.numel() for value in training.model.parameters())
+    head = sum(value.numel() for value in training.model.get_submodule("classifier").parameters())
+    assert [event for _, event in reported] == [StageStarted("head", 1, 2, head, count), StageStarted("all", 2, 2, count, count)]
+    first_steps = [
+        next(place for place, event in enumerate(events) if isinstance(event, Steps) and event.epoch == epoch) for epoch in (1, 2)
+    ]
+    epochs = [place for place, event in enumerate(events) if isinstance(event, Epoch)]
+    assert reported[0][0] < first_steps[0] < epochs[0] < reported[1][0] < first_steps[1]
+    resumed = trainer(settings)
+    resumed.load_state_dict(states[2])
+    assert [event for event in resumed if isinstance(event, StageStarted)] == [reported[1][1]]
+    scratch = trainer(config(weights="scratch", epochs=1))
+    assert not [event for event in scratch if isinstance(event, StageStarted)]

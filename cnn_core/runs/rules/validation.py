@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import sqrt
 
 from cnn_core.config import suggestions
+from cnn_core.config.recommendation import is_from_scratch, pretrained_settings
 from cnn_core.config.schema import TrainConfig
 from cnn_core.events import Epoch, Started
 from cnn_core.models.registry import has_batch_norm
@@ -22,12 +23,13 @@ from cnn_core.runs.signals import (
     only_class_predicted,
     validation_chance,
 )
-from cnn_core.text import format_number
+from cnn_core.text import counted, format_number
 
 BATCH_NORM_NOT_SETTLED = "Batch norm not settled"
 BATCH_NORM_ESTIMATED = "Batch norm estimated"
 ONE_CLASS = "One class predicted"
 NO_BETTER = "No better than guessing"
+FEW_FOR_SCRATCH = "Too few images to train from scratch"
 GUESSING_LOSS = "Loss at the guessing level"
 TOO_FEW_IMAGES = "Validation set too small"
 TEST_GAP = "Validation and test differ"
@@ -36,11 +38,18 @@ NEAR_GUESSING = 0.97  # times the loss of guessing
 LEARNED_MORE = 0.15  # by which training accuracy exceeds the best validation accuracy where a model overfits
 TEST_SIGMAS = 2.58  # standard errors of a difference that chance exceeds in one of 100 cases
 LAST = 2  # epochs that must agree
+FEW_A_CLASS = 1000  # training images; with more, a network trained from scratch that only guesses has another fault
 
 MORE_STEPS = "Training accuracy is {train:.1%}: the model has learned little so far. Give it more steps."
 GENERALISE = "Training accuracy is {train:.1%}: what the model has learned holds for its training images only. Use more augmentation or regularisation, or more training images."
 CANNOT_TELL = "So few images cannot tell whether the model is better than that."
 IS_NOT_BETTER = "The model is not better than that."
+AT_GUESSING = (
+    "The best validation accuracy is {best:.1%}; with {images} its 95% interval is {low:.1%} to {high:.1%}. Always predicting the largest class, “{label}”, "
+    "gives {chance:.1%}. {verdict}"
+)
+START_PRETRAINED = "The network was trained from scratch on {count:,.0f} images a class, which is seldom enough. Start from pretrained weights and train only the head."
+PRETRAINED_SUMMARY = "a pretrained network"
 
 
 def batch_norm_not_settled(case: DiagnosticCase) -> Finding | None:
@@ -48,7 +57,7 @@ def batch_norm_not_settled(case: DiagnosticCase) -> Finding | None:
     judged = _judge(case)
     if not judged or judged.last.predicted or judged.last.step > ENOUGH_STEPS:  # later versions settle them
         return None
-    if not has_batch_norm(case.config.model, case.config.batch_norm):
+    if not has_batch_norm(case.config.model, case.config.batch_norm, case.config.timm_name):
         return None
     chance, label = chance_accuracy(judged.started), _class_of_last_epochs(case)
     if label is None or not chance or accuracy_interval(judged.last.train_accuracy, judged.started.train_count)[0] <= chance:
@@ -78,22 +87,53 @@ def one_class_predicted(case: DiagnosticCase) -> Finding | None:
     )
 
 
+def too_few_images_for_scratch(case: DiagnosticCase) -> Finding | None:
+    """Report a network that was trained from scratch on few images and only guesses, where a pretrained one is recommended for the data set."""
+    judged, observation = _judge(case), _at_guessing(case)
+    counts = judged.started.class_counts if judged else ()
+    if not judged or not observation or not case.suits_pretrained or not is_from_scratch(case.config) or not sum(counts):
+        return None
+    count = sum(counts) / len(counts)
+    if count >= FEW_A_CLASS:
+        return None
+    return Finding(
+        FEW_FOR_SCRATCH, observation, START_PRETRAINED.format(count=count), pretrained_settings(case.config), PRETRAINED_SUMMARY
+    )
+
+
 def no_better_than_guessing(case: DiagnosticCase) -> Finding | None:
     """Report a validation accuracy whose interval contains that of always predicting the largest class."""
+    judged, observation = _judge(case), _at_guessing(case)
+    if not judged or not observation:
+        return None
+    train = judged.last.train_accuracy
+    is_overfitted = train - judged.best > LEARNED_MORE or find_validation_rise(case.history.epochs) is not None
+    return Finding(
+        NO_BETTER,
+        observation,
+        (GENERALISE if is_overfitted else MORE_STEPS).format(train=train),
+        suggestions.more_regularisation(case.config) if is_overfitted else suggestions.more_steps(case.config),
+    )
+
+
+def _at_guessing(case: DiagnosticCase) -> str:
+    """Return the observation that the best validation accuracy is that of always predicting the largest class; "" where it is better."""
     judged = _judge(case)
     chance = validation_chance(judged.started) if judged else None
     if not judged or chance is None or chance == 1:  # validation images of one class only
-        return None
-    started, best, train = judged.started, judged.best, judged.last.train_accuracy
+        return ""
+    started, best = judged.started, judged.best
     low, high = accuracy_interval(best, started.val_count)
     if low > chance:
-        return None
-    is_overfitted = train - best > LEARNED_MORE or find_validation_rise(case.history.epochs) is not None
-    return Finding(
-        NO_BETTER,
-        f"The best validation accuracy is {best:.1%}; with {started.val_count:,} images its 95% interval is {low:.1%} to {high:.1%}. Always predicting the largest class, “{largest_class(started)}”, gives {chance:.1%}. {CANNOT_TELL if best > chance else IS_NOT_BETTER}",
-        (GENERALISE if is_overfitted else MORE_STEPS).format(train=train),
-        suggestions.more_regularisation(case.config) if is_overfitted else suggestions.more_steps(case.config),
+        return ""
+    return AT_GUESSING.format(
+        best=best,
+        images=counted(started.val_count, "image"),
+        low=low,
+        high=high,
+        label=largest_class(started),
+        chance=chance,
+        verdict=CANNOT_TELL if best > chance else IS_NOT_BETTER,
     )
 
 

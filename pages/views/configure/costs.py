@@ -12,11 +12,12 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from cnn_core.config.defaults import make_config
+from cnn_core.config.images import images_info
 from cnn_core.config.schema import TrainConfig
 from cnn_core.data.source import DataInfo
 from cnn_core.errors import StudioError
 from cnn_core.events import Progress
-from cnn_core.models.registry import FAMILIES
+from cnn_core.models.registry import FAMILIES, is_depthwise
 from pages.charts.network_diagram import network_html, no_network_html
 from pages.shared import cache
 from pages.shared.forms import default_value
@@ -151,8 +152,9 @@ def _draw(places: ModelPlaces, figures: Sequence[Figure], picture: str) -> None:
 def _row(name: str, config: TrainConfig, info: DataInfo, seconds: float | None) -> dict[str, Any]:
     row = {"Model": FAMILIES[name].title}
     try:
-        cost = _cost(name, info, config.batch_size, _options(name, config))
-        head = _cost_of_head(config if name == config.model else make_config(data=config.data, model=name), info)
+        own = _info(name, config, info)
+        cost = _cost(name, own, config.batch_size, _options(name, config))
+        head = _cost_of_head(config if name == config.model else make_config(data=config.data, model=name), own)
     except StudioError:
         return row | {
             "Parameters": None,
@@ -175,6 +177,11 @@ def _options(name: str, config: TrainConfig) -> dict[str, Any]:
     return {option: default_value(option, {"data": config.data, "model": name}) for option in FAMILIES[name].options}
 
 
+def _info(name: str, config: TrainConfig, info: DataInfo) -> DataInfo:
+    """Return the facts of the images that another model would receive with its defaults and the chosen size."""
+    return images_info(config.model_copy(update={"model": name, **_options(name, config)}), info)
+
+
 def _measure(config: TrainConfig, info: DataInfo) -> Generator[Progress, None, dict[str, float]]:
     """Return the seconds per epoch of every model that fits these images."""
     from cnn_core.device import choose_arithmetic, choose_device
@@ -189,9 +196,11 @@ def _measure(config: TrainConfig, info: DataInfo) -> Generator[Progress, None, d
         try:
             seconds = measure_step_seconds(
                 name,
-                **info.shape,
+                **_info(name, config, info).shape,
                 batch_size=config.batch_size,
-                arithmetic=choose_arithmetic(config.precision, config.channels_last, device, depthwise=family.depthwise),
+                arithmetic=choose_arithmetic(
+                    config.precision, config.channels_last, device, depthwise=is_depthwise(name, config.timm_name)
+                ),
                 budget_seconds=MEASURED_SECONDS,
                 **options,
             )

@@ -3,11 +3,13 @@
 import streamlit as st
 
 from cnn_core.config.defaults import make_config
+from cnn_core.config.recommendation import with_recommended_model
 from cnn_core.config.schema import TrainConfig
 from cnn_core.config.settings_file import parse_settings, write_yaml
 from cnn_core.errors import StudioError
 from pages.shared.form_values import fill_form
 from pages.shared.links import page_file
+from pages.shared.server import get_store
 from pages.shared.text import plain
 
 UPLOAD = "settings-file"
@@ -68,6 +70,6 @@ def _load_file() -> None:
         return
     try:
         settings = parse_settings(upload.getvalue(), upload.name)
-        fill_form(make_config(**settings), settings)
+        fill_form(make_config(**with_recommended_model(settings, get_store().home)[0]), settings)
     except StudioError as error:
         st.session_state[REFUSED] = str(error)

@@ -56,9 +56,10 @@ def show_images(source: ImportedSource) -> None:
     pages = -(-count // PAGE)
     page = st.pagination(pages, key=f"data-page-{where}-{values}-{order}") if pages > 1 else 1
     records = source.index.records(where, values=values, limit=PAGE, offset=(page - 1) * PAGE, order=order)
-    pool, classes = source.pool, source.info.classes
+    classes = source.info.classes
     images = [
-        GridImage(record.row, pool[record.row], _caption(record, classes), _describe(record, classes)) for record in records
+        GridImage(record.row, source.image(record.row), _caption(record, classes), _describe(record, classes))
+        for record in records
     ]
     _show_actions(source, pick_images(_picked_key(source), images))
 
@@ -168,11 +169,11 @@ def show_duplicates(source: ImportedSource) -> None:
 
 def _show_pair(source: ImportedSource, pair: tuple[ImageRecord, ImageRecord], is_same: bool, can_change: bool) -> None:
     first, second = pair
-    pool, classes = source.pool, source.info.classes
+    classes = source.info.classes
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         for record in pair:
             with st.container(width=190):
-                st.html(image_html(pool[record.row], f"{classes[record.label]}, image {record.row}", width=96))
+                st.html(image_html(source.image(record.row), f"{classes[record.label]}, image {record.row}", width=96))
                 st.caption(plain(_describe(record, classes)))
         with st.container(width="stretch"):
             st.badge(

@@ -32,6 +32,7 @@ VERSION_HELP = (
 )
 TO_BIN = "The imported images and their corrections move to the bin, which is under Storage. The original files and the models of runs stay."
 RUNS_USED = "{runs} used this data set: {names}. Their curves and figures on Train and Runs stay; Evaluate and further training need the data set."
+KEPT = "photographs, kept with at most {side} pixels on the long side: each run chooses its image size"
 NO_RUNS_USED = "No run used this data set."
 CONFIGURE = "Configure training"
 MOVED = "The data set is in the bin. To restore it, open Storage."
@@ -82,7 +83,8 @@ def _describe_sizes(quality: DataQuality, info: DataInfo) -> str:
     width, widest, height, tallest = quality.sizes
     files = f"{width}×{height}" if (width, height) == (widest, tallest) else f"{width}×{height} to {widest}×{tallest}"
     kind = "Grey" if info.channels == 1 else "Colour"
-    return f"{kind} images of {info.image_size}×{info.image_size} pixels; the files have {files} pixels."
+    stored = KEPT.format(side=info.kept_side) if info.kept_side else f"images of {info.image_size}×{info.image_size} pixels"
+    return f"{kind} {stored}; the files have {files} pixels."
 
 
 def _show_skipped_files(source: ImportedSource) -> None:

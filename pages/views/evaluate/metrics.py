@@ -4,7 +4,9 @@ from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
-from cnn_core.text import format_loss, format_percent
+from cnn_core.runs.out_of_fold import HELP as OUT_OF_FOLD_HELP
+from cnn_core.runs.out_of_fold import out_of_fold_result
+from cnn_core.text import counted, format_loss, format_percent
 from pages.charts.class_recall import MOST, recall_chart
 from pages.charts.threshold_curves import precision_recall_chart, roc_chart
 from pages.shared.chart import show_chart
@@ -55,7 +57,8 @@ def _show_metrics(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
     split, best = SPLITS[subject.split], subject.run.summary.get("best_val_accuracy")
     low, high = wilson_interval(int(evaluation.is_correct.sum()), len(evaluation))
     k = choose_k(len(evaluation.classes))
-    columns = st.grid(5 if k else 4, min_column_width=165)
+    estimates = out_of_fold_result(subject.run.summary) if subject.split == "val" and subject.epoch is None else None
+    columns = st.grid(4 + bool(k) + bool(estimates), min_column_width=165)
     columns.metric(
         f"{split.capitalize()} accuracy",
         f"{evaluation.accuracy:.2%}",
@@ -86,6 +89,17 @@ def _show_metrics(subject: EvaluationSubject, evaluation: "Evaluation") -> None:
         border=True,
         help="Validation accuracy of the best epoch. The weights of this epoch are saved as the best model.",
     )
+    if estimates:
+        columns.metric(
+            "Out-of-fold accuracy",
+            f"{estimates.out_of_fold.accuracy:.2%}",
+            delta=estimates.out_of_fold.interval,
+            delta_color="off",
+            delta_arrow="off",
+            border=True,
+            help=f"{OUT_OF_FOLD_HELP} Below: the 95% confidence interval (Wilson) for {counted(estimates.out_of_fold.images, 'image')}.",
+        )
+        st.caption(estimates.advice)
 
 
 def _show_classes(subject: EvaluationSubject, evaluation: "Evaluation") -> None:

@@ -4,8 +4,8 @@ from collections.abc import Generator, Sequence
 
 import streamlit as st
 
+from cnn_core.config.images import open_images
 from cnn_core.data.library import imported_sets, is_path_set, set_title
-from cnn_core.data.open import open_source
 from cnn_core.errors import StudioError
 from cnn_core.events import Progress
 from cnn_core.home import Home
@@ -158,10 +158,11 @@ def measure_pair(exercise: Exercise, data: str) -> Generator[Progress, None, flo
     from cnn_core.device import choose_arithmetic, choose_device
     from cnn_core.models.cost import measure_step_seconds
 
-    info, total = open_source(data, get_store().home).info, 0.0
+    total = 0.0
     for number, variant in enumerate(VARIANTS):
         yield Progress(f"Measuring {variant}", number, len(VARIANTS))
         config = exercise.settings(variant, data)
+        info = open_images(config, get_store().home).info
         arithmetic = choose_arithmetic(
             config.precision, config.channels_last, choose_device(config.device), depthwise=FAMILIES[config.model].depthwise
         )

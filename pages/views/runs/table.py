@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from cnn_core.config.chosen import chosen_settings
-from cnn_core.config.schema import title, value_text
+from cnn_core.config.schema import model_title, title, value_text
 from cnn_core.errors import RunError, StudioError
 from cnn_core.runs.comparison import differing_settings, with_new_seed
 from cnn_core.runs.final_accuracy import reveal_test_accuracies
@@ -234,7 +234,7 @@ def _searchable_text(run: Run) -> str:
         describe_origin(run),
         run.config.data,
         run.config.model,
-        value_text("model", run.config.model),
+        model_title(run.config),
         run.config.optimizer,
         STATUS[run.status][2],
         *run.tags,
@@ -252,7 +252,7 @@ COLUMNS: dict[str, Any] = {
     "Name": lambda run: run.title,
     "Status": lambda run: STATUS[run.status][2],
     "Data": lambda run: run.config.data,
-    "Model": lambda run: value_text("model", run.config.model),
+    "Model": lambda run: model_title(run.config),
     "Epochs": lambda run: run.summary.get("epochs"),
     "Speed": lambda run: run.summary.get("images_per_second"),
     "Minutes": lambda run: seconds / 60 if (seconds := run.summary.get("train_seconds")) else None,

@@ -15,9 +15,10 @@ from cnn_core.runs.run import Run
 from cnn_core.search.plan import DEFAULT_TRIALS, MAX_TRIALS, SAMPLERS, Sampler, SearchPlan
 from cnn_core.search.space import Space, space_size
 from cnn_core.text import counted, format_duration
-from pages.shared.data_and_model import choose_data_and_model
+from pages.shared.data_and_model import DataAndModel, choose_data_and_model
 from pages.shared.forms import settings_tabs
 from pages.shared.people import check_paths, person
+from pages.shared.recommendation import show_recommendation
 from pages.shared.refusal import NOTHING_STARTED, show_refusal
 from pages.shared.removed_set import show_data_error
 from pages.shared.server import get_searches, get_store
@@ -39,22 +40,23 @@ def new_search_form() -> str | None:
     """Show the form; return the name of a search that was just started."""
     st.caption(ABOUT)
     if task := choose_data_and_model():
-        return _show_form(*task[:2])
+        return _show_form(task)
     return None
 
 
-def _show_form(data: str, model: str) -> str | None:
+def _show_form(task: DataAndModel) -> str | None:
     st.subheader("Search space")
     top, rows = st.container(), st.container(gap="small")
     st.subheader("Shared settings")
     with st.expander("Settings of all trials", icon=":material/tune:"):
         st.caption("The values of settings in the search space are chosen by the search, not here.")
-        chosen, _, places = settings_tabs(data, model)
+        chosen, _, places = settings_tabs(task.data, task.model)
     try:
         base = make_config(**settings_without_defaults(chosen))
     except StudioError as error:
         show_refusal(error, places)
         return None
+    show_recommendation(task.places["model"], base, task.info)
     try:
         with top:
             names = choose_settings(base)

@@ -9,8 +9,7 @@ from threading import Lock
 import streamlit as st
 
 from cnn_core.config.suggestions import describe_changes, with_changes
-from cnn_core.runs.diagnostics import diagnose
-from cnn_core.runs.final_accuracy import known_test_accuracy
+from cnn_core.runs.diagnostics import diagnose_run
 from cnn_core.runs.finding import Finding
 from cnn_core.runs.history import History
 from cnn_core.runs.history_cache import read_history
@@ -43,8 +42,7 @@ class RunDiagnosis:
         with self._lock:
             self._history = self._history or read_history(store, run.id)
             self._history.add(store.log.read(run.id, self._history.seq))
-            config, test = store.config_in_force(run.id), known_test_accuracy(store, run)
-            return len(self._history.epochs), diagnose(self._history, config, run.error, run.parent_epoch, test)
+            return len(self._history.epochs), diagnose_run(store, run, self._history)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -100,7 +98,7 @@ def describe_finding(run: Run, finding: Finding, *, is_primary: bool = False) ->
     st.markdown(f"**{finding.rule}**")
     st.write(plain(f"{finding.observation} {finding.remedy}"))
     if finding.changes and st.button(
-        f"Configure with {plain(describe_changes(finding.changes))}",
+        f"Configure with {plain(finding.summary or describe_changes(finding.changes))}",
         key=f"diagnostics-{run.id}-{finding.rule}",
         type="primary" if is_primary else "secondary",
         icon=":material/tune:",

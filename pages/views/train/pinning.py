@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import streamlit as st
 
+from cnn_core.config.images import open_images
 from cnn_core.data.decoder import DecodedImage, read_image
 from cnn_core.data.imported import OnDemandSource
-from cnn_core.data.open import open_source
 from cnn_core.data.source import DataInfo, DataSource, ImageSet
 from cnn_core.errors import StudioError
 from cnn_core.runs.run import Run
@@ -40,7 +40,7 @@ def show_pinning(run: Run, tracked: Sequence[TrackedImage]) -> None:
     source_name = st.segmented_control("Pin an image", list(SOURCES), key=f"tracked-way-{run.id}")
     if source_name:
         try:
-            SOURCES[source_name](run, open_source(run.config.data, get_store().home), tracked)
+            SOURCES[source_name](run, open_images(run.config, get_store().home), tracked)
         except StudioError as error:
             show_data_error(error)
 

@@ -12,6 +12,8 @@ from cnn_core.errors import StudioError
 from cnn_core.home import saved_epochs
 from cnn_core.runs.final_accuracy import known_test_accuracy, reveal_test_accuracy
 from cnn_core.runs.finding import Finding
+from cnn_core.runs.out_of_fold import HELP as OUT_OF_FOLD_HELP
+from cnn_core.runs.out_of_fold import out_of_fold_result
 from cnn_core.runs.run import Run
 from cnn_core.text import counted, format_percent
 from pages.shared.links import page_file
@@ -28,6 +30,7 @@ TEST_HELP = (
 )
 FINAL_HELP = "The final result of this run. To choose between runs, compare their validation accuracy instead."
 BEST_HELP = "Accuracy on the validation images after the best epoch. The model of that epoch is saved."
+INTERVAL = "95% interval {interval}, {images}"
 BEST_EPOCH = "best model, epoch {epoch}"
 MISTAKE = "**{true}** classified as **{predicted}**"
 MISTAKE_COUNT = "{count:,} of {images} of this class ({fraction})"
@@ -43,16 +46,27 @@ def show_result(run: Run, proposal: Finding | None) -> DeltaGenerator:
     """Show the card. Return the place for the most frequent mistake, which `show_main_mistake` fills once the page is there."""
     st.header("Result")
     with st.container(border=True, key="result"):
-        validation, test, mistake = st.columns([1, 1, 2])
+        estimates = out_of_fold_result(run.summary)
+        validation, *others, test, mistake = st.columns([1, 1, 1, 2] if estimates else [1, 1, 2])
         accuracy, epoch = run.summary.get("best_val_accuracy"), run.summary.get("best_epoch")
         validation.metric("Validation accuracy", format_percent(accuracy), help=BEST_HELP)
         if epoch:
             validation.caption(BEST_EPOCH.format(epoch=epoch))
+        if estimates:
+            validation.caption(
+                INTERVAL.format(interval=estimates.validation.interval, images=counted(estimates.validation.images, "image"))
+            )
+            others[0].metric("Out-of-fold accuracy", format_percent(estimates.out_of_fold.accuracy), help=OUT_OF_FOLD_HELP)
+            others[0].caption(
+                INTERVAL.format(interval=estimates.out_of_fold.interval, images=counted(estimates.out_of_fold.images, "image"))
+            )
         with test:
             _show_test_accuracy(run)
         with mistake:
             st.caption("Most frequent mistake on validation images")
             place = st.empty()
+        if estimates:
+            st.caption(estimates.advice)
         st.markdown("**Next steps**")
         _show_next_steps(run, proposal)
     return place

@@ -153,17 +153,19 @@ class LivePanel extends ChartView {
   }
 
   showMetrics(payload) {
-    const { step, steps_total, epoch, epochs_total, best, notes } = payload;
+    const { step, steps_total, epoch, epochs_total, best, notes, trained } = payload;
     this.showStage();
     const patience = payload.patience ? ` · patience ${payload.waited} of ${payload.patience}` : "";
     this.setText(".live-step", steps_total ? `step ${formatCount(step)} of ${formatCount(steps_total)}${patience}` : "");
     this.showProgress(payload);
+    this.element.querySelector(".live-trained").hidden = !trained;
     const atEpoch = (one) => (one ? `${formatPercent(one.val_accuracy)} <small>epoch ${one.epoch}</small>` : "–");
     const metrics = {
       epoch: epochs_total ? `${formatCount(epoch)} / ${formatCount(epochs_total)}` : "–",
       speed: payload.images_per_second ? `${formatCount(payload.images_per_second)} <small>images/s</small>` : "–",
       left: payload.seconds_left != null ? formatDuration(payload.seconds_left) : "–",
       accuracy: atEpoch(this.history.epochs.at(-1)), best: atEpoch(best),
+      trained: trained ? `${trained.text} <small>${trained.detail}</small>` : "",
     };
     for (const [name, html] of Object.entries(metrics)) {
       const place = this.element.querySelector(`[data-figure=${name}]`);
