@@ -64,6 +64,7 @@ def train_run(
         yield from map(Note, images.notes)
         store = open_feature_store(source)
         trainer, card = make_trainer(with_weights_file(config, home), source.info, images, device, validation, store)
+        has_drawn_validation = validation is None and not config.images_per_class
         del images, validation  # a stage that needs features alone frees them
         yield Started(
             parameters=count_trainable(trainer.model),
@@ -78,9 +79,7 @@ def train_run(
             class_counts=_count_classes(trainer.batches, source.info),
             val_class_counts=_count_classes(trainer.validation, source.info),
         )
-        cross_validation = HeadCrossValidation(
-            trainer, config, has_drawn_validation=validation is None and not config.images_per_class
-        )
+        cross_validation = HeadCrossValidation(trainer, config, has_drawn_validation=has_drawn_validation)
         session = TrainingSession(trainer, config, source.info, card, folder, controls or TrainingControls())
         if resume:
             yield from session.resume()
