@@ -130,6 +130,11 @@ class TrainConfig(  # pydantic orders fields from the last base class to the fir
         return None if self.starting_weights == "scratch" else {"head": 0, "blocks": self.trained_blocks}.get(self.train)
 
     @property
+    def averages_mirrored(self) -> bool:
+        """Whether a prediction is the mean of those for the image and its mirror image: not where training flips no image."""
+        return self.mirror and self.flip != "off"
+
+    @property
     def starting_weights(self) -> str:
         """The starting weights in force: "scratch" for a model that takes no others."""
         return self.weights if "weights" in FAMILIES[self.model].options else "scratch"
