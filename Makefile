@@ -14,9 +14,10 @@ run: .venv/installed
 class: .venv/installed
 	$(BIN)/python deploy/serve_class.py
 
+# Compiled test files are always kept: otherwise each of the two processes compiles them again at its start, for 7 seconds.
 test: .venv/installed-dev lint
 	sh tests/browser/install_chromium.sh
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

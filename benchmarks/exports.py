@@ -15,7 +15,7 @@ import torch
 
 from benchmarks.evaluating import import_and_train
 from benchmarks.machine import Rows, print_table
-from cnn_core.data.open import open_source
+from cnn_core.config.images import open_images
 from cnn_core.data.source import ImageSet, finish
 from cnn_core.errors import StudioError
 from cnn_core.export.card import ExportCard, NetworkOptions
@@ -59,7 +59,7 @@ def measure_formats(store: Store, run: str) -> Rows:
 
 def measure_families(store: Store, run: str, families: Sequence[str]) -> Rows:
     """Return the rows for the graph formats of families with random weights, whose batch norms have statistics of real images."""
-    images = spread(finish(open_source(store.run(run).config.data, store.home).load("test")), FEW_IMAGES)
+    images = spread(finish(open_images(store.run(run).config, store.home).load("test")), FEW_IMAGES)
     trained_card, rows = read_card(store.home.run_folder(run)), []
     for family in families:
         card = save_random(store, trained_card, family, images)

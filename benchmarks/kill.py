@@ -95,7 +95,7 @@ def kill_repeatedly(root: Path, kills: int, seed: int) -> list[Outcome]:
         return context.Process(target=train, args=(root / "studio", run, log))
 
     def run_to_end(run: str, log: Path) -> None:
-        _run_to_end(make_process(run, log))
+        finish(make_process(run, log))
 
     uninterrupted = store.create(config)
     run_to_end(uninterrupted, root / "uninterrupted.txt")
@@ -104,8 +104,8 @@ def kill_repeatedly(root: Path, kills: int, seed: int) -> list[Outcome]:
     runs, outcomes = [store.create(config) for _ in range(kills)], []
     for run, target in zip(runs, cycle(TARGETS), strict=False):
         log = root / f"{run}.txt"
-        _kill(make_process(run, log), KILL_FRACTION * seconds * rng.random(), log, partial(_is_at, target, store, run))
-        outcomes.append(_check(store, run, log, reference, resume=partial(run_to_end, run, log)))
+        kill_when(make_process(run, log), KILL_FRACTION * seconds * rng.random(), log, partial(_is_at, target, store, run))
+        outcomes.append(check_resumed(store, run, log, reference, resume=partial(run_to_end, run, log)))
     return outcomes
 
 
@@ -153,7 +153,7 @@ def _fingerprint(event: Event) -> str:
     return hashlib.sha256(content.encode()).hexdigest()
 
 
-def _run_to_end(process: Any) -> None:
+def finish(process: Any) -> None:
     """Start the process and wait for its end."""
     process.start()
     process.join(TIMEOUT)
@@ -161,7 +161,7 @@ def _run_to_end(process: Any) -> None:
     assert process.exitcode == 0, f"the training ended with {process.exitcode}"
 
 
-def _kill(process: Any, seconds: float, log: Path, is_time: Callable[[], bool]) -> None:
+def kill_when(process: Any, seconds: float, log: Path, is_time: Callable[[], bool]) -> None:
     """Start the process and kill it when `seconds` have passed since its beginning and `is_time()`. It may have ended by itself before."""
     process.start()
     until = time.monotonic() + TIMEOUT
@@ -188,7 +188,7 @@ def _is_at(target: str, store: Store, run: str) -> bool:
     return target == BETWEEN or _find_moment(store, run) == target
 
 
-def _check(store: Store, run: str, log: Path, reference: Path, resume: Callable[[], object]) -> Outcome:
+def check_resumed(store: Store, run: str, log: Path, reference: Path, resume: Callable[[], object]) -> Outcome:
     """Check the store after the kill, resume the run and compare its weights with the reference."""
     moment, acknowledged = _find_moment(store, run), log.read_text().split()
     store = Store(store.home)  # opens the store and rolls back an interrupted transaction

@@ -14,8 +14,8 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from sklearn.metrics import roc_auc_score
 
+from cnn_core.config.images import open_images
 from cnn_core.data.batches import Normalise
-from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.errors import ImageError
 from cnn_core.home import Home
@@ -84,7 +84,7 @@ def main(name: str, photographs: Path | None = None) -> None:
     """Print the table of one run."""
     home = Home.from_environment()
     run = Store(home).run(name)
-    classifier, source = Classifier(home.run_folder(name)), open_source(run.config.data, home)
+    classifier, source = Classifier(home.run_folder(name)), open_images(run.config, home)
     extractor, card = FeatureExtractor(classifier.model), classifier.card
     normalise = Normalise(card.mean, card.std, torch.device("cpu"))
 

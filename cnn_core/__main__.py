@@ -2,7 +2,7 @@
 
     train | resume | search                         train runs            evaluate | predict | serve    use a run's best model
     runs | diagnose                                 inspect runs          export | import-model         exchange models
-    data                                            manage data sets
+    data                                            manage data sets      models                       get pretrained networks
 
 With `--json` the last line on standard output is one JSON value; progress goes to standard error. A mistake that the user can correct ends with
 a message on standard error and exit status 2. Each command is a module of `cnn_core.cli`; this module only dispatches.
@@ -18,6 +18,7 @@ from cnn_core.cli.data import add_data_command, run_data_command
 from cnn_core.cli.evaluate import add_evaluate_options, run_evaluate_command
 from cnn_core.cli.export import add_export_options, run_export_command
 from cnn_core.cli.import_model import add_import_options, run_import_command
+from cnn_core.cli.models import add_models_command, run_models_command
 from cnn_core.cli.predict import add_predict_options, run_predict_command
 from cnn_core.cli.runs import add_runs_options, run_diagnose_command, run_runs_command
 from cnn_core.cli.search import add_search_options, run_search_command
@@ -104,6 +105,8 @@ def make_parser() -> argparse.ArgumentParser:
         with_result.add_argument("--json", action="store_true", help="end with one line of JSON on standard output")
     add_data_command(commands)
     commands.choices["data"].set_defaults(command=run_data_command)
+    add_models_command(commands)
+    commands.choices["models"].set_defaults(command=run_models_command)
     return parser
 
 

@@ -3,12 +3,15 @@
 studio/
   studio.db              the run store
   people.db              the people of a shared server
-  data/sets/<set>/       an imported data set: images.npy (one uint8 array) and index.db (class, split and file of each image)
+  data/sets/<set>/       an imported data set: images.npy (one uint8 array), index.db (class, split and file of each image);
+                         of photographs also kept.bin (the encoded images) and pools/ (their pixels at the sizes that runs use);
+                         features/: what the frozen layers of pretrained networks make of each image
   data/importing/<set>/  a data set while it is being imported
   data/removed/          data sets in the bin, <time>-<set>/
   data/collections/      images that a person collects class by class, until they are imported
   data/choices/          what validation images without test images are used for, of paths that are not imported yet
   data/<name>/           downloaded archives
+  weights/               weights of pretrained networks, <timm name>.safetensors, each with its SHA-256 in a .json
   runs/<run>/            config.json, model.json, best_model.pth, checkpoint.bin, epochs/, probes.npz, evaluations/,
                          learning/, calibration.json, training_curves.png, predictions.png
   searches.db            the searches and their trials; searches/: the locks of search workers
@@ -30,7 +33,8 @@ TRAINED_RESULTS = ("fold-", "unseen-")  # in EVALUATIONS, out-of-fold prediction
 TRACKED_IMAGES, TRAINING_DYNAMICS = "probes.npz", "learning"
 CALIBRATION = "calibration.json"
 CURVES_IMAGE, PREDICTIONS_IMAGE = "training_curves.png", "predictions.png"
-IMAGES, INDEX = "images.npy", "index.db"
+IMAGES, INDEX, FEATURES_FOLDER = "images.npy", "index.db", "features"
+KEPT, POOLS = "kept.bin", "pools"
 SET_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
 RUN_ID = re.compile(r"[0-9]{4,}-[a-z0-9-]{1,60}")
 NOT_A_RUN = "“{name}” is not the name of a run. Names look like 0007-digits."
@@ -57,6 +61,11 @@ class Home:
     def data(self) -> Path:
         """The folder of data sets and downloads."""
         return self.root / "data"
+
+    @property
+    def weights(self) -> Path:
+        """The folder of the weights of pretrained networks."""
+        return self.root / "weights"
 
     @property
     def test_set_usage(self) -> Path:

@@ -7,6 +7,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from cnn_core.config.defaults import make_config
 from cnn_core.config.fitting import check_validation_images, describe_lowered, fit_defaults
+from cnn_core.config.images import images_info
 from cnn_core.config.schema import TrainConfig
 from cnn_core.data.source import DataInfo
 from cnn_core.errors import StudioError
@@ -20,6 +21,7 @@ from pages.shared.refusal import show_refusal
 from pages.shared.start_run import start_run
 from pages.views.configure.costs import compare_models, measured_epoch, reserve_model, show_model, show_no_model
 from pages.views.configure.duration import show_duration
+from pages.views.configure.pretrained import compare_networks, show_weights
 from pages.views.configure.previews import show_first_batch, show_learning_rate_finder, show_schedule
 from pages.views.configure.settings_files import save_buttons, search_button, upload_settings
 
@@ -27,6 +29,7 @@ from pages.views.configure.settings_files import save_buttons, search_button, up
 def configure(task: DataAndModel) -> None:
     """Show the settings, their effect before training, and the Start button."""
     info, shown = task.info, reserve_model()
+    weights = st.container()
     with st.container(border=True):
         chosen, tabs, places = settings_tabs(task.data, task.model)
         places |= task.places
@@ -39,6 +42,7 @@ def configure(task: DataAndModel) -> None:
         config = make_config(**given)
         check_paths(config)  # not only at the start: the previews open files too
         check_validation_images(config, info)
+        info = images_info(config, info)
     except StudioError as error:
         show_no_model(shown)
         show_refusal(error, places, is_start=start)
@@ -58,12 +62,15 @@ def configure(task: DataAndModel) -> None:
     show_previews(tabs, config, info)
     # Last, because the costs need torch, and the form does not.
     try:
+        show_weights(weights, config, info)
         show_model(shown, config, info)
     except StudioError as error:
         if not start:  # start_run has shown the error
             show_refusal(error, places)
     with tabs["Network"]:
         compare_models(config, info)
+        if "timm_name" in config.model_options:
+            compare_networks(config)
 
 
 def show_previews(tabs: Mapping[str, DeltaGenerator], config: TrainConfig, info: DataInfo) -> None:

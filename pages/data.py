@@ -51,9 +51,9 @@ def choose_set() -> str:
 
 st.title("Data")
 mode = choose_mode()
-show_jobs(shows_results=mode == IMPORT_IMAGES)
+is_asked = show_jobs(shows_results=mode == IMPORT_IMAGES)
 if mode == IMPORT_IMAGES:
-    show_import_form()
+    show_import_form(is_primary=not is_asked)
 elif mode == STORAGE:
     show_storage()
 else:

@@ -21,7 +21,7 @@ from cnn_core.search.plan import SearchPlan
 from cnn_core.search.search_store import SearchStore
 from cnn_core.search.space import parse_space
 from cnn_core.text import format_bytes
-from pages.shared.run_channel import HEARTBEAT_SECONDS
+from pages.shared.live_channel import HEARTBEAT_SECONDS
 from tests.helpers import ROOT
 
 DEPLOY = ROOT / "deploy"

@@ -14,7 +14,7 @@ LONGEST_FILE = 300  # lines
 ENGINE = sorted((ROOT / "cnn_core").rglob("*.py"))
 PAGES = sorted((ROOT / "pages").rglob("*.py"))
 SOURCE = [*ENGINE, *PAGES, ROOT / "app.py"]
-HEAVY = ("torch", "torchvision", "sklearn", "scipy", "matplotlib", "optuna", "onnx", "onnxruntime", "timm")
+HEAVY = ("torch", "torchvision", "sklearn", "scipy", "matplotlib", "optuna", "onnx", "onnxruntime", "timm", "huggingface_hub")
 PRINTING = {"cnn_core/__main__.py"}  # and everything in cnn_core/cli
 
 

@@ -7,7 +7,9 @@ import time
 from collections.abc import Generator
 from typing import TextIO, TypeVar
 
-from cnn_core.events import Epoch, Event, Note, Progress, Started, Steps
+from cnn_core.config.schema import title
+from cnn_core.events import Epoch, Event, Note, Progress, StageStarted, Started, Steps
+from cnn_core.runs.chart_columns import describe_trained
 from cnn_core.runs.event_log import StoredEvent
 from cnn_core.runs.history import History
 from cnn_core.text import counted, format_loss
@@ -60,6 +62,9 @@ class Console:
                 self.print_line(
                     f"{event.parameters:,} parameters on {event.device}; {event.train_count:,} training, {event.val_count:,} validation and {counted(event.test_count, 'test image')}"
                 )
+            case StageStarted():
+                stage = describe_trained(event)
+                self.print_line(f"{title('train').lower()}: {stage['text'].lower()}, {stage['detail']}")
             case Note():
                 self.print_line(event.text)
             case Progress():

@@ -40,7 +40,7 @@ from cnn_core.text import counted
 VALIDATION_HELP = "what the validation images are used for where there are no test images"
 REMOVED = "{name} was moved to the bin. The original files were not changed. `data restore {name}` restores it."
 DELETED = "{sets} deleted."
-DUPLICATES = "duplicates: {same:,} identical files, {near:,} nearly identical images"
+DUPLICATES = "duplicates: {same} of identical files, {near} of nearly identical images"
 Action = Callable[[argparse.Namespace, Home], CommandResult]
 
 
@@ -79,9 +79,15 @@ def _add_import_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", type=Path, help="a folder with one sub-folder per class, or a zip of one")
     parser.add_argument("--name", required=True, help="name of the data set")
     parser.add_argument(
-        "--image-size", type=int, help="side of the images, 16 to 224 pixels (default: their common size, else 64)"
+        "--image-size",
+        type=int,
+        help="store squares of this side, 16 to 224 pixels (default: keep photographs as they are, small images at their common size)",
     )
-    parser.add_argument("--fit", default="crop", help="crop, pad or stretch images that are not square")
+    parser.add_argument(
+        "--fit",
+        default="crop",
+        help="crop, pad or stretch images to squares; pad and stretch store squares, of 64 pixels unless --image-size is given",
+    )
     parser.add_argument("--colour", default="auto", help="auto, colour or grey")
     parser.add_argument("--test-share", type=float, default=0.2, help="fraction for testing, where there is no test folder")
     parser.add_argument("--split-seed", type=int, default=0, help="seed that draws this fraction")
@@ -102,7 +108,7 @@ def _list(args: argparse.Namespace, home: Home) -> CommandResult:
         rows.append({**asdict(info), "name": name, "title": title, "is_here": is_here})
         lines.append(
             f"{name:<24} {'imported' if is_here else '–':<9} {info.train_count:>9,} + {info.test_count:>7,} images"
-            f"  {len(info.classes):>4} classes  {info.image_size}×{info.image_size}  {title}"
+            f"  {len(info.classes):>4} classes  {_size_of(info)}  {title}"
         )
     return CommandResult(rows, "\n".join(lines))
 
@@ -151,10 +157,10 @@ def _check(args: argparse.Namespace, home: Home) -> CommandResult:
         f"{name[:30]:<30} " + "  ".join(f"{split} {count:>7,}" for split, count in splits.items())
         for name, splits in classes.items()
     ]
-    lines += ["", DUPLICATES.format(same=quality.pairs["same"], near=quality.pairs["near"])]
+    lines += ["", DUPLICATES.format(**{kind: counted(quality.pairs[kind], "pair") for kind in ("same", "near")})]
     lines += [f"- {warning}" for warning in quality.warnings]
     lines += filter(None, [describe_conversions(source.index)])
-    lines += [f"skipped: {file.path}: {file.reason}" for file in skipped]
+    lines += [f"skipped: {file.path}: {file.explanation}" for file in skipped]
     return CommandResult(result, "\n".join(lines))
 
 
@@ -192,11 +198,15 @@ def _describe_set(name: str, home: Home) -> CommandResult:
     return CommandResult(asdict(source.info) | conversion_facts(source.index) | skipped_facts(source.index), text)
 
 
+def _size_of(info: DataInfo) -> str:
+    return f"up to {info.kept_side} pixels" if info.kept_side else f"{info.image_size}×{info.image_size}"
+
+
 def _describe(name: str, info: DataInfo) -> str:
     validation = f", {info.val_count:,} validation" if info.val_count else ""
     return (
         f"{name}: {info.train_count:,} training{validation} and {counted(info.test_count, 'test image')} in {counted(len(info.classes), 'class', 'classes')}, "
-        f"{info.image_size}×{info.image_size}, {'grey' if info.channels == 1 else 'colour'}, version {info.fingerprint}"
+        f"{_size_of(info)}, {'grey' if info.channels == 1 else 'colour'}, version {info.fingerprint}"
     )
 
 

@@ -1,7 +1,9 @@
 """`python -m cnn_core evaluate RUN`: evaluate a run's model on one split of its images; print, export and report the metrics.
 
---split  test (the default), val or train              --csv     a row for every image (see `metrics.prediction_table`)
+--split  val (the default), test or train              --csv     a row for every image (see `metrics.prediction_table`)
 --epoch  the model after a saved epoch, not the best   --report  one HTML file (see `report.run_report`)
+
+As on the Evaluate page, the test set is used only where it is asked for: it is for the final model, and each use is recorded.
 """
 
 import argparse
@@ -22,12 +24,15 @@ from cnn_core.text import format_loss, format_percent
 if TYPE_CHECKING:
     from cnn_core.metrics.evaluation import Evaluation
 
+SPLIT_HELP = (
+    "the split to evaluate on (default val); test is for the final model, and evaluating a model on the test images is recorded"
+)
 METRICS = ("class", "precision", "recall", "f1", "support")
 
 
 def add_evaluate_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of `evaluate`."""
-    parser.add_argument("--split", "--part", choices=SPLITS, default="test", help="the split to evaluate on (default test)")
+    parser.add_argument("--split", "--part", choices=SPLITS, default="val", help=SPLIT_HELP)
     parser.add_argument("--epoch", type=int, metavar="N", help="the model after this saved epoch (default: the best model)")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write the prediction for every image as a table")
     parser.add_argument("--report", type=Path, metavar="FILE", help="write a report: one self-contained HTML file")
@@ -91,13 +96,13 @@ def _write_files(args: argparse.Namespace, store: Store, run: Run, evaluation: "
     """Write the files that --csv and --report name; return their paths by option."""
     if not args.csv and not args.report:
         return {}
+    from cnn_core.config.images import open_images
     from cnn_core.data.imported import ImportedSource, OnDemandSource, image_names
-    from cnn_core.data.open import open_source
     from cnn_core.metrics.evaluation import load_split
     from cnn_core.metrics.prediction_table import write_predictions
     from cnn_core.report.run_report import report_run
 
-    source = open_source(run.config.data, store.home)
+    source = open_images(run.config, store.home)
     images = run_with_progress(load_split(source, run.config, args.split))
     if args.csv:
         assert isinstance(source, ImportedSource | OnDemandSource), "every kind of data set is one of these"

@@ -7,11 +7,12 @@ from functools import lru_cache
 from typing import Any
 
 from cnn_core.config.defaults import defaults
-from cnn_core.config.schema import FIELDS, TrainConfig, settings_in_effect, title, value_text
+from cnn_core.config.schema import FIELDS, TrainConfig, model_title, settings_in_effect, title, value_text
 from cnn_core.text import counted
 
 MAX_NAMED = 4  # settings in a name
 MORE = "{count} more"
+NAMED_BY_MODEL = ("model", "timm_name")  # the title of the model says them
 
 
 def default_settings(config: TrainConfig) -> dict[str, Any]:
@@ -36,9 +37,9 @@ def chosen_settings(config: TrainConfig) -> dict[str, Any]:
 
 def default_name(config: TrainConfig) -> str:
     """Return a name for a run with these settings: "ResNet-9, 30 epochs, learning rate 0.02": the model and what was chosen, at most MAX_NAMED."""
-    chosen = [_named(name, value) for name, value in chosen_settings(config).items() if name != "model"]
+    chosen = [_named(name, value) for name, value in chosen_settings(config).items() if name not in NAMED_BY_MODEL]
     more = [MORE.format(count=len(chosen) - MAX_NAMED)] if len(chosen) > MAX_NAMED else []
-    return ", ".join([value_text("model", config.model), *chosen[:MAX_NAMED], *more])
+    return ", ".join([model_title(config), *chosen[:MAX_NAMED], *more])
 
 
 def _named(name: str, value: Any) -> str:

@@ -12,12 +12,28 @@ from pydantic import BaseModel, ConfigDict, field_validator
 
 from cnn_core.config import setting as settings
 from cnn_core.config.groups import augmentation, hardware, network, regularisation, schedule, training
-from cnn_core.config.setting import SettingMetadata, format_setting, label_of, metadata_of, parse_knots, parse_milestones, setting
+from cnn_core.config.setting import (
+    Conditions,
+    Not,
+    SettingMetadata,
+    format_setting,
+    label_of,
+    metadata_of,
+    parse_knots,
+    parse_milestones,
+    setting,
+)
 from cnn_core.data.source import DataInfo
 from cnn_core.data.splits import count_drawn
+from cnn_core.models.pretrained_table import NAME, NAME_EXAMPLE, NETWORKS
 from cnn_core.models.registry import FAMILIES
 
+# Conditions of all settings of a group. A head alone is trained on features of the unchanged images.
+GROUP_CONDITIONS: dict[str, Conditions] = {augmentation.GROUP: {"train": Not("head")}}
 GROUPS = (training.GROUP, network.GROUP, schedule.GROUP, augmentation.GROUP, regularisation.GROUP, hardware.GROUP)
+
+
+AUTOMATIC = "automatic"  # the text of an image size of 0
 
 
 class DataAndModelSettings(BaseModel):
@@ -53,6 +69,14 @@ class TrainConfig(  # pydantic orders fields from the last base class to the fir
         """Refuse an unknown model."""
         if name not in FAMILIES:
             raise ValueError(f"must be one of: {', '.join(FAMILIES)}")
+        return name
+
+    @field_validator("timm_name")
+    @classmethod
+    def check_timm_name(cls, name: str) -> str:
+        """Refuse what cannot be a name in timm; whether timm has it is found out where the network is built."""
+        if not NAME.fullmatch(name):
+            raise ValueError(f"must be a name in timm, like {NAME_EXAMPLE}")
         return name
 
     @field_validator("knots", "drop_at")
@@ -94,6 +118,11 @@ class TrainConfig(  # pydantic orders fields from the last base class to the fir
     def model_options(self) -> dict[str, Any]:
         """The settings that the model takes, by name."""
         return {name: getattr(self, name) for name in FAMILIES[self.model].options}
+
+    @property
+    def learns_on_features(self) -> bool:
+        """Whether only the head of a pretrained network learns: on features of the unchanged images, which are computed once."""
+        return self.starting_weights != "scratch" and self.train == "head"
 
     @property
     def starting_weights(self) -> str:
@@ -147,19 +176,41 @@ def value_text(name: str, value: Any) -> str:
         return "–"
     if name == "model":
         return FAMILIES[value].title
+    if name == "size" and not value:
+        return AUTOMATIC
     return f"{value:.6g}" if isinstance(value, float) else format_setting(value)
+
+
+def model_title(config: TrainConfig) -> str:
+    """Return the title of the model; of a network of timm its own title, or its name there."""
+    family = FAMILIES[config.model]
+    if "timm_name" not in family.options:
+        return family.title
+    return NETWORKS[config.timm_name].title if config.timm_name in NETWORKS else config.timm_name
 
 
 def has_effect(name: str, chosen: Mapping[str, Any]) -> bool:
     """Whether setting `name` has an effect together with the settings `chosen`, which contain at least the model."""
     if name in MODEL_OPTIONS and name not in FAMILIES[chosen["model"]].options:
         return False
-    return all(chosen.get(other, FIELDS[other].default) in values for other, values in metadata(name).only.items())
+    return all(_in_force(other, chosen) in values for other, values in conditions(name).items())
+
+
+def _in_force(name: str, chosen: Mapping[str, Any]) -> Any:
+    """Return the value of setting `name`, or its default where it has no effect."""
+    default = FIELDS[name].default
+    return chosen.get(name, default) if has_effect(name, chosen) else default
+
+
+def conditions(name: str) -> Conditions:
+    """Return the values of other settings with which setting `name` has an effect; those without an effect have their defaults."""
+    about = metadata(name)
+    return {**GROUP_CONDITIONS.get(about.group, {}), **about.only}
 
 
 def settings_deciding_on(name: str) -> tuple[str, ...]:
     """Return the settings that decide whether setting `name` has an effect, and those that decide on these."""
-    direct = tuple(metadata(name).only)
+    direct = tuple(conditions(name))
     return tuple(dict.fromkeys([*(one for other in direct for one in settings_deciding_on(other)), *direct]))
 
 

@@ -20,6 +20,8 @@ CROP, CUTOUT, DROPOUT, WEIGHT_DECAY = (
     0.0005,
 )  # common first values against overfitting; dropout is raised by this much
 MAX_DROPOUT = 0.5
+LESS_OVERFITTING = "Use more augmentation or regularisation, or more training images."
+LESS_OVERFITTING_OF_HEAD = "Use more regularisation or more training images."  # augmentation has no effect
 RESTART = "Start again with {changes}."
 LOWER_RATE = "Choose a lower learning rate and start again."
 NO_BATCH_FITS = "Not even a batch of one image fits. Choose a smaller model."
@@ -110,11 +112,17 @@ def is_rate_low(config: TrainConfig) -> bool:
 def more_regularisation(config: TrainConfig) -> dict[str, Any]:
     """Suggest up to MAX_CHANGES of augmentation, dropout and weight decay that are off and have an effect."""
     changes = {"crop": CROP} if not config.crop else {"cutout": CUTOUT} if not config.cutout else {}
-    if config.dropout < MAX_DROPOUT and has_effect("dropout", config.model_dump()):
+    if config.dropout < MAX_DROPOUT:
         changes["dropout"] = round(min(MAX_DROPOUT, config.dropout + DROPOUT), 4)
     if not config.weight_decay:
         changes["weight_decay"] = WEIGHT_DECAY
-    return dict(list(changes.items())[:MAX_CHANGES])
+    chosen = config.model_dump()
+    return dict([(name, value) for name, value in changes.items() if has_effect(name, chosen)][:MAX_CHANGES])
+
+
+def remedy_for_overfitting(config: TrainConfig) -> str:
+    """Return what to do about overfitting, in a sentence."""
+    return LESS_OVERFITTING_OF_HEAD if config.learns_on_features else LESS_OVERFITTING
 
 
 def other_activation(config: TrainConfig) -> dict[str, Any]:
@@ -124,12 +132,13 @@ def other_activation(config: TrainConfig) -> dict[str, Any]:
 
 
 def applicable_changes(config: TrainConfig, changes: dict[str, Any]) -> dict[str, Any]:
-    """Return those of `changes` that differ from `config`; none where the changed settings would be refused."""
+    """Return those of `changes` that differ from `config` and have an effect; none where the changed settings would be refused."""
     try:
         changed = with_changes(config, changes)
     except SettingError:
         return {}
-    return {name: value for name, value in changes.items() if getattr(changed, name) != getattr(config, name)}
+    differing = {name: value for name, value in changes.items() if getattr(changed, name) != getattr(config, name)}
+    return {name: value for name, value in differing.items() if has_effect(name, changed.model_dump())}
 
 
 def with_changes(config: TrainConfig, changes: dict[str, Any]) -> TrainConfig:

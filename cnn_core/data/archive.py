@@ -76,6 +76,13 @@ class SkippedFile:
     path: str
     reason: str
 
+    @property
+    def explanation(self) -> str:
+        """The reason as it follows the name and a colon: "it is empty." A reason of the decoder begins with the name instead of "it"."""
+        name = f"{self.path} "
+        about = f"it {self.reason.removeprefix(name)}" if self.reason.startswith(name) else self.reason
+        return f"{about.rstrip('.')}."
+
 
 def list_members(archive: Path) -> Iterator[Member | SkippedFile]:
     """Yield every file in the archive, in its order, unsafe ones as SkippedFile, those of the system not at all.

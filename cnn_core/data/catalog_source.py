@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cnn_core.data.catalog import CatalogEntry
 from cnn_core.data.download import add_archive, fetch
+from cnn_core.data.image_shape import ImageShape
 from cnn_core.data.imported import ImportedSource, OnDemandSource
 from cnn_core.data.importer import import_arrays
 from cnn_core.data.source import DataInfo
@@ -18,8 +19,8 @@ from cnn_core.home import Home
 class CatalogSource(OnDemandSource):
     """A catalogue entry in a studio home."""
 
-    def __init__(self, entry: CatalogEntry, home: Home) -> None:
-        self.entry = entry
+    def __init__(self, entry: CatalogEntry, home: Home, shape: ImageShape | None = None) -> None:
+        self.entry, self.shape = entry, shape
         self._home = home
         self._downloads = home.data / entry.info.name
 
@@ -36,7 +37,9 @@ class CatalogSource(OnDemandSource):
     @property
     def info(self) -> DataInfo:
         """The facts as imported and corrected; before the import those of the catalogue."""
-        return ImportedSource(self.folder).info if self.is_imported else self.entry.info
+        if self.is_imported:
+            return ImportedSource(self.folder, self.shape).info
+        return self.shape.apply(self.entry.info) if self.shape else self.entry.info
 
     @property
     def missing_archives(self) -> tuple[str, ...]:

@@ -40,7 +40,7 @@ def fetch(archive: Archive, folder: Path, title: str) -> Downloading:
     partial = target.with_suffix(target.suffix + ".part")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        yield from _download(archive, partial, title)
+        yield from download(archive.urls, partial, title)
     except (OSError, HTTPException) as error:
         received = partial.stat().st_size if partial.is_file() else 0
         if not received:
@@ -77,9 +77,9 @@ def add_archive(file: Path, archives: Iterable[Archive], folder: Path) -> Archiv
     )
 
 
-def _download(archive: Archive, partial: Path, title: str) -> Downloading:
-    """Download the rest of the file from the first address that responds."""
-    for number, url in enumerate(archive.urls, start=1):
+def download(urls: tuple[str, ...], partial: Path, title: str) -> Downloading:
+    """Download the rest of the file `partial` from the first address that responds. Yields Progress in MB. Raises OSError or HTTPException."""
+    for number, url in enumerate(urls, start=1):
         done = partial.stat().st_size if partial.is_file() else 0
         request = urllib.request.Request(url, headers={"Range": f"bytes={done}-"} if done else {})
         try:
@@ -97,10 +97,10 @@ def _download(archive: Archive, partial: Path, title: str) -> Downloading:
         except urllib.error.HTTPError as error:
             if error.code == 416 and done:  # nothing is missing
                 return
-            if number == len(archive.urls):
+            if number == len(urls):
                 raise
         except (OSError, HTTPException):
-            if number == len(archive.urls):
+            if number == len(urls):
                 raise
 
 

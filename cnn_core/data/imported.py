@@ -11,9 +11,14 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+from PIL import Image
 
+from cnn_core.data.decoder import to_pixels
+from cnn_core.data.image_shape import ImageShape
 from cnn_core.data.index.fingerprint import current_fingerprint
 from cnn_core.data.index.index import Index
+from cnn_core.data.kept_images import KeptImages
+from cnn_core.data.pixel_pool import Preparing, open_pool
 from cnn_core.data.source import SPLITS, DataInfo, ImageSet, Loading, Split
 from cnn_core.data.validation_use import AS_TEST, UNDECIDED, describe_use
 from cnn_core.errors import BusyError, DataError
@@ -25,14 +30,21 @@ SKIPPED = "Skipped:"
 MAX_NOTES = 20  # skipped files that are named one by one
 WAIT_SECONDS = 0.5
 OPENING, WAITING = "Opening the images", "Another process is importing these images"  # the names of stages
+ENLARGED = (
+    "The images are stored with {stored}×{stored} pixels and enlarged to {side}×{side}, which adds no detail. If the files are larger, remove the "
+    "data set and import it again: photographs are then kept as they are."
+)
 NO_IMAGES_LEFT = "The data set has no {split} images left. Undo some of its corrections on the Data page."
 
 
 class ImportedSource:
-    """The data set in `folder`, with its corrections. Raises DataError when it is damaged."""
+    """The data set in `folder`, with its corrections. Raises DataError when it is damaged.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    shape: of the images that are loaded, None for the squares that are stored.
+    """
+
+    def __init__(self, folder: Path, shape: ImageShape | None = None) -> None:
+        self.folder, self._shape = folder, shape
         self.index = Index(folder / INDEX)
         if not self.index.path.is_file():
             raise DataError(f"Data set “{folder.name}” is damaged: its index is missing. Remove it and import it again.")
@@ -63,10 +75,10 @@ class ImportedSource:
 
     @cached_property
     def info(self) -> DataInfo:
-        """The facts as a DataInfo, with the current counts and fingerprint."""
+        """The facts as a DataInfo, with the current counts and fingerprint. Raises SettingError where the images cannot have the shape."""
         facts, counts = self.facts, self.counts
         train, val, test = (sum(counts[split]) for split in SPLITS)
-        return DataInfo(
+        info = DataInfo(
             name=self.folder.name,
             classes=tuple(facts["classes"]),
             image_size=facts["image_size"],
@@ -78,17 +90,48 @@ class ImportedSource:
             fit=facts["options"]["fit"],
             val_count=val,
             class_counts=tuple(counts["train"]),
+            kept_side=facts.get("kept_side", 0),
         )
+        return self._shape.apply(info) if self._shape else info
 
     @property
     def pool(self) -> np.ndarray:
-        """All pixels (M, S, S, C) uint8 as a read-only memory map, by the rows of the index. Raises DataError."""
+        """The stored squares of all images (M, S, S, C) uint8 as a read-only memory map, by the rows of the index. Raises DataError."""
         try:
             return cast(np.ndarray, np.load(self.folder / IMAGES, mmap_mode="r"))
         except (OSError, ValueError, EOFError):
             raise DataError(
                 f"Data set “{self.folder.name}” is damaged: its images cannot be opened. Remove it and import it again."
             ) from None
+
+    @cached_property
+    def kept_images(self) -> KeptImages | None:
+        """The photographs as they are kept; None where the squares alone are stored."""
+        return KeptImages(self.folder, self.index.kept_places()) if self.facts.get("kept_side") else None
+
+    def image(self, row: int) -> Image.Image | np.ndarray:
+        """Return the image at `row` of the index for display: the photograph as it is kept, or the square (S, S, C) uint8. Raises DataError."""
+        return np.asarray(self.pool[row]) if self.kept_images is None else self.kept_images.image(row)
+
+    def open_pool(self) -> Preparing:
+        """Return the pixels of all images in the shape of this source, like `pool`, made if they are needed for the first time. Yields Progress.
+
+        Raises DataError.
+        """
+        info, stored, kept = self.info, self.facts, self.kept_images
+        is_stored = info.image_size == stored["image_size"] and info.fit == stored["options"]["fit"]
+        if self._shape is None or is_stored:
+            return self.pool
+        side, squares = info.image_size, self.pool
+
+        def make_image(row: int) -> np.ndarray:
+            if kept:
+                return kept.pixels(row, side, info.channels, info.fit)
+            return to_pixels(Image.fromarray(squares[row].squeeze()), side, info.channels)
+
+        (rows,) = self.index.columns("problem is null", "row")
+        shape = (len(squares), side, side, info.channels)
+        return (yield from open_pool(self.folder, f"{side}-{info.fit}", shape, rows, make_image))
 
     def load(self, split: Split) -> Loading:
         """Load one split, yielding Progress. Raises DataError when all training or all test images are excluded."""
@@ -97,7 +140,8 @@ class ImportedSource:
             if not count:
                 raise DataError(NO_IMAGES_LEFT.format(split=needed))
         rows, labels = self.index.used_rows(split)
-        return ImageSet(self.pool, labels, self._notes() if split == "train" else (), rows)
+        pool = yield from self.open_pool()
+        return ImageSet(pool, labels, self._notes() if split == "train" else (), rows)
 
     def describe_validation(self) -> str:
         """Return what the validation images of a source without test images are used for; "" for any other source."""
@@ -108,12 +152,14 @@ class ImportedSource:
         return describe_use(self.folder.name, validation_as, val, self.info.test_count) if val else ""
 
     def _notes(self) -> tuple[str, ...]:
-        """Return the use of validation images without test images, the warnings of the listing, one sentence for each skipped file, up to MAX_NOTES, and one for the rest."""
+        """Return the use of validation images without test images, that images are enlarged, the warnings of the listing, one sentence for each skipped file,
+        up to MAX_NOTES, and one for the rest."""
+        stored, side = self.facts["image_size"], self.info.image_size
+        is_enlarged = side > stored and self.kept_images is None
+        enlarged = [ENLARGED.format(stored=stored, side=side)] if is_enlarged else []
         count, named = self.index.count_skipped_files(), self.index.skipped_files(MAX_NOTES)
-        warnings = (*filter(None, [self.describe_validation()]), *self.facts.get("warnings", ()))
-        notes = warnings + tuple(
-            f"{SKIPPED} {file.reason if file.path in file.reason else f'{file.path}: {file.reason}.'}" for file in named
-        )
+        warnings = (*filter(None, [self.describe_validation()]), *enlarged, *self.facts.get("warnings", ()))
+        notes = warnings + tuple(f"{SKIPPED} {file.path}: {file.explanation}" for file in named)
         return (*notes, f"{SKIPPED} {counted(count - len(named), 'more file')}.") if count > len(named) else notes
 
 
@@ -124,7 +170,9 @@ def image_names(source: "ImportedSource | OnDemandSource", images: ImageSet) -> 
 
 
 class OnDemandSource(ABC):
-    """A source that is imported when its images are first needed."""
+    """A source that is imported when its images are first needed. shape: see `ImportedSource`."""
+
+    shape: ImageShape | None = None
 
     @property
     @abstractmethod
@@ -144,7 +192,7 @@ class OnDemandSource(ABC):
     def load(self, split: Split) -> Loading:
         """Import the data set if it is not imported, then load one split, yielding Progress. Raises DataError."""
         yield from self.ensure_imported()
-        return (yield from ImportedSource(self.folder).load(split))
+        return (yield from ImportedSource(self.folder, self.shape).load(split))
 
     def ensure_imported(self) -> Generator[Progress, None, None]:
         """Import the data set unless it is imported, or wait until another process has imported it. Raises DataError."""
@@ -154,6 +202,9 @@ class OnDemandSource(ABC):
             except BusyError:
                 yield Progress(WAITING, 0, 1)
                 time.sleep(WAIT_SECONDS)
+            except DataError:
+                if not self.is_ready:  # else another process has just imported it
+                    raise
 
     def check_changes(self) -> Generator[Progress, None, None]:
         """Find out whether files that may have changed since the import have changed, so that the facts are those of the files."""

@@ -19,31 +19,30 @@ import numpy as np
 
 from cnn_core.data.archive import show_name
 from cnn_core.data.catalog import CATALOG
-from cnn_core.data.decoder import Fit, read_image
+from cnn_core.data.decoder import Fit
 from cnn_core.data.duplicates import find_duplicates
 from cnn_core.data.imported import ImportedSource
 from cnn_core.data.index.fingerprint import import_fingerprint
 from cnn_core.data.index.index import Index
 from cnn_core.data.index.schema import USED
+from cnn_core.data.kept_images import append_images
 from cnn_core.data.library import check_quality
 from cnn_core.data.listing import Listing, list_source
 from cnn_core.data.names import IN_CATALOGUE, NAME_TAKEN
 from cnn_core.data.owners import write_owner
-from cnn_core.data.parallel_decoding import DecodingOptions, decode_all, read_file, results_from_pixels, worker_processes
+from cnn_core.data.parallel_decoding import DecodingOptions, decode_all, results_from_pixels, worker_processes
+from cnn_core.data.pixel_file import create_pixel_file
 from cnn_core.data.source import SPLITS, Split
 from cnn_core.data.split_changes import check_fraction, split_set
 from cnn_core.data.splits import count_drawn
+from cnn_core.data.stored_shape import MAX_SIZE, MIN_SIZE, choose_shape
 from cnn_core.data.validation_use import AS_TEST, CHOICES, NOT_A_CHOICE, UNDECIDED, SplitQuestion, UndecidedError
-from cnn_core.errors import BusyError, DataError, ImageError
+from cnn_core.errors import BusyError, DataError
 from cnn_core.events import Progress
-from cnn_core.home import IMAGES, INDEX, Home
+from cnn_core.home import IMAGES, INDEX, KEPT, Home
 from cnn_core.locks import try_lock
 
-MIN_SIZE, MAX_SIZE = 16, 224
-COMMON_SIZE = 64  # pixels: square images of one common side up to this are not resized; all others are resized to it
-SPARE_BYTES = 100 * 2**20  # that stay free, also for the index
-SAMPLE_SIZE = 200
-CHUNK_BYTES, MAX_ROWS = 2**22, 1024
+CHUNK_BYTES, MAX_ROWS, KEPT_ROWS = 2**22, 1024, 64
 LISTING, READING, SPLITTING = "Listing files", "Reading images", "Splitting"  # the names of stages
 NOT_AN_OPTION = "The fit must be crop, pad or stretch, the colour auto, colour or grey. Choose one of these."
 FREE_SPACE = "Free some space, then import again; images that were decoded are not decoded again."
@@ -56,8 +55,8 @@ Arrays = tuple[np.ndarray, np.ndarray]  # images (N, S, S, C) uint8, labels (N,)
 class ImportOptions:
     """How images become pixels, and how they are split. Raises DataError where something is out of range.
 
-    image_size: pixels, None for the common size of the images (else 64). fit: see `to_pixels`. colour: "auto" is grey where all sampled
-    images are grey. test_share: fraction of the images for testing, where the source has no test folder. seed: of that split.
+    image_size: of squares, pixels, None to keep photographs as they are, and for the common size of small images (see `stored_shape`). fit: of
+    squares (see `to_pixels`). colour: "auto" is grey where all sampled images are grey. test_share: fraction of the images for testing, where the source has no test folder. seed: of that split.
     validation_as: what validation images are used for where the source has no test folder, "test", "validation", or "" where nobody has
     chosen, which is "validation".
     """
@@ -151,7 +150,7 @@ def import_arrays(name: str, splits: dict[Split, Arrays], facts: dict[str, Any],
 
 def _create_index(source: Path, listing: Listing, options: ImportOptions, index: Index) -> dict[str, Any]:
     """Create the index with the files of the listing; return its facts."""
-    image_size, channels = choose_shape(source, listing, options)
+    shape = choose_shape(source, listing, options.image_size, options.fit, options.colour)
     Index.create(index.path)
     if listing.has_validation_only and options.validation_as == AS_TEST:
         listing = listing.with_validation_as_test()
@@ -159,8 +158,7 @@ def _create_index(source: Path, listing: Listing, options: ImportOptions, index:
     return {
         "title": show_name(source.stem if source.is_file() else source.name),
         "classes": listing.classes,
-        "image_size": image_size,
-        "channels": channels,
+        **shape._asdict(),
         "has_parts": listing.has_splits,
         "warnings": listing.warnings,
     }
@@ -175,34 +173,15 @@ def find_question(listing: Listing, options: ImportOptions) -> SplitQuestion | N
     return SplitQuestion(len(labels), len(listing.files) - len(labels), drawn)
 
 
-def choose_shape(source: Path, listing: Listing, options: ImportOptions) -> tuple[int, int]:
-    """Return image size (pixels) and channels: as chosen, else those that a sample of the images has in common."""
-    sample = (
-        listing.files[:: max(1, len(listing.files) // SAMPLE_SIZE)]
-        if options.image_size is None or options.colour == "auto"
-        else []
-    )
-    sizes: set[tuple[int, int]] = set()
-    is_grey = bool(sample)
-    for file in sample:
-        try:
-            image = read_image(read_file(source, file.path, file.member), file.path, draft=MAX_SIZE)
-        except ImageError:
-            continue
-        sizes.add(image.size)
-        is_grey = is_grey and image.is_grey
-    width, height = sizes.pop() if len(sizes) == 1 else (0, 0)
-    common = width if width == height and MIN_SIZE <= width <= COMMON_SIZE else COMMON_SIZE
-    return options.image_size or common, 1 if (options.colour == "grey" or (options.colour == "auto" and is_grey)) else 3
-
-
 def _decode(index: Index, source: Path, folder: Path, facts: dict[str, Any], pool: ProcessPoolExecutor | None) -> Importing:
     size, channels = facts["image_size"], facts["channels"]
-    decoding = DecodingOptions(source, folder / IMAGES, size, channels, facts["options"]["fit"])
-    rows = min(MAX_ROWS, max(16, CHUNK_BYTES // (size * size * channels)))
+    keeps = bool(facts.get("kept_side"))  # an import that an earlier version began keeps none
+    decoding = DecodingOptions(source, folder / IMAGES, size, channels, facts["options"]["fit"], keeps)
+    rows = KEPT_ROWS if keeps else min(MAX_ROWS, max(16, CHUNK_BYTES // (size * size * channels)))
     done, total = index.count("is_read"), index.count()
     for results in decode_all(decoding, index.imports.pending_files(rows), pool):
-        index.imports.save_results(results)
+        kept = append_images(folder, ((one.row, one.encoded) for one in results if one.encoded)) if keeps else ()
+        index.imports.save_results(results, kept)
         done += len(results)
         yield Progress(READING, done, total)
 
@@ -274,25 +253,18 @@ def _clear(folder: Path) -> None:
 
 
 def _create_pixel_file(folder: Path, facts: dict[str, Any], total: int) -> None:
-    """Create the file for all pixels and reserve its disk space: a full disk cannot be reported while writing through a memory map."""
+    """Create the file for the squares of all images, unless it is there."""
     path, side = folder / IMAGES, facts["image_size"]
-    if path.exists():
-        return
-    need = total * side * side * facts["channels"]
-    if shutil.disk_usage(folder).free < need + SPARE_BYTES:
-        raise OSError(errno.ENOSPC, f"{need / 1e9:.1f} GB are needed for {total:,} images")
-    scratch = path.with_suffix(".new")
-    np.lib.format.open_memmap(scratch, "w+", np.uint8, (total, side, side, facts["channels"]))
-    if hasattr(os, "posix_fallocate"):
-        with scratch.open("r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, scratch.stat().st_size)
-    scratch.rename(path)
+    if not path.exists():
+        scratch = path.with_suffix(".new")
+        create_pixel_file(scratch, (total, side, side, facts["channels"]))
+        scratch.rename(path)
 
 
 def _publish(folder: Path, target: Path) -> None:
     """Flush the files to the disk and move the data set to its place."""
-    for name in (IMAGES, INDEX):
-        with (folder / name).open("rb") as file:
+    for path in filter(Path.exists, (folder / IMAGES, folder / KEPT, folder / INDEX)):
+        with path.open("rb") as file:
             os.fsync(file.fileno())
     target.parent.mkdir(parents=True, exist_ok=True)
     folder.rename(target)

@@ -18,6 +18,11 @@ MAX_NAMED = 5  # classes or images named in one warning
 IN_TWO_SPLITS = "in two splits (training, validation, test), so the test accuracy is too high. Exclude one image of each pair."
 IN_TWO_CLASSES = "in two classes. One image of each pair has the wrong class: relabel or exclude it."
 BLANK_IMAGES = "of one single colour in the data set"
+GREY_CLASSES = (
+    "Far more images are grey in some classes than in the others: {names}. The model can learn the missing colour instead of the class. Add images in "
+    "colour there, or grey ones elsewhere."
+)
+MANY_GREY, MORE_GREY = 0.1, 2  # fraction of a class's images; times the fraction of the other classes' images
 CHECKED_ROWS = 256  # images that are compared at a time
 TOO_FEW_IMAGES = f"Fewer than {SMALL_CLASS} training images"
 NO_TEST_IMAGES = "No test images"
@@ -96,11 +101,18 @@ def _warnings(source: ImportedSource, pairs: dict[str, int], summary: dict[str, 
             "the accuracy."
         )
     if info.channels == 3 and 0 < summary["grey"] < summary["used"]:
-        warnings.append(
-            f"{summary['grey']:,} of {summary['used']:,} images are grey. If most of them belong to few classes, the model can learn the missing colour instead "
-            "of the class."
-        )
+        grey = source.index.cached(source.version, "grey classes", lambda: _find_grey_classes(source))
+        warnings += [GREY_CLASSES.format(names=_name(grey))] if grey else []
     return warnings
+
+
+def _find_grey_classes(source: ImportedSource) -> list[str]:
+    """Return the classes of which a far larger fraction is grey than of the images of all other classes."""
+    labels, is_grey = source.index.columns(USED, "label", "is_grey")
+    counts, grey = np.bincount(labels), np.bincount(labels, is_grey)
+    others = (grey.sum() - grey) / np.maximum(counts.sum() - counts, 1)
+    is_striking = (grey > 0) & (grey >= MANY_GREY * counts) & (grey >= MORE_GREY * others * counts)
+    return [source.info.classes[label] for label in np.flatnonzero(is_striking)]
 
 
 def _find_blank_images(source: ImportedSource) -> list[str]:

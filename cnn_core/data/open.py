@@ -1,13 +1,14 @@
 """Opening a data set: from a name or a path to its source.
 
-In: the name of a data set of the catalogue, of an imported one, or the path of a folder or zip archive. Out: a DataSource. Sources
-import heavy libraries when images are loaded, so importing this module imports neither torch nor scikit-learn.
+In: the name of a data set of the catalogue, of an imported one, or the path of a folder or zip archive; for a run also the shape of its images.
+Out: a DataSource. Sources import heavy libraries when images are loaded, so importing this module imports neither torch nor scikit-learn.
 """
 
 from pathlib import Path
 
 from cnn_core.data.catalog import CATALOG
 from cnn_core.data.catalog_source import CatalogSource
+from cnn_core.data.image_shape import ImageShape
 from cnn_core.data.imported import ImportedSource
 from cnn_core.data.names import canonical_name, is_imported
 from cnn_core.data.path_source import PathSource, is_source, set_name
@@ -17,13 +18,16 @@ from cnn_core.errors import DataError, RemovedSetError
 from cnn_core.home import SET_NAME, Home
 
 
-def open_source(data: str, home: Home | None = None) -> DataSource:
-    """Return the source named `data`. Raises DataError when there is none, RemovedSetError where it is in the bin."""
+def open_source(data: str, home: Home | None = None, shape: ImageShape | None = None) -> DataSource:
+    """Return the source named `data`. Raises DataError when there is none, RemovedSetError where it is in the bin.
+
+    shape: of the images, None for the squares that are stored; `open_images` gives those of a run.
+    """
     home = home or Home.from_environment()
     if data in CATALOG:
-        return CatalogSource(CATALOG[data], home)
+        return CatalogSource(CATALOG[data], home, shape)
     if is_imported(data, home):
-        return ImportedSource(home.set_folder(data))
+        return ImportedSource(home.set_folder(data), shape)
     path = Path(canonical_name(data))
     if not data or not is_source(path, home):
         name = data if SET_NAME.fullmatch(data) else set_name(path)
@@ -33,7 +37,7 @@ def open_source(data: str, home: Home | None = None) -> DataSource:
             f"Data set “{data[:200]}” is neither in the catalogue ({', '.join(CATALOG)}), nor an imported data set, nor a folder or zip archive "
             "on this machine. Check the spelling."
         )
-    return PathSource(path, home)
+    return PathSource(path, home, shape)
 
 
 def has_images(data: str, home: Home) -> bool:

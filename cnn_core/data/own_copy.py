@@ -14,7 +14,7 @@ from cnn_core.data.library import imported_sets, is_path_set, set_title
 from cnn_core.data.names import to_set_name
 from cnn_core.data.owners import OWNER, write_owner
 from cnn_core.errors import DataError
-from cnn_core.home import INDEX, Home
+from cnn_core.home import INDEX, POOLS, Home
 from cnn_core.locks import try_lock
 
 NO_SET = "There is no imported data set “{name}”. Check the name."
@@ -39,7 +39,9 @@ def copy_set(name: str, home: Home, owner: str, label: str) -> str:
             if not is_acquired or target.exists():
                 raise DataError(BUSY.format(name=new))
             shutil.rmtree(staging, ignore_errors=True)  # of a copy that was interrupted
-            shutil.copytree(folder, staging, copy_function=_copy_file, ignore=shutil.ignore_patterns(OWNER, "*-journal"))
+            shutil.copytree(
+                folder, staging, copy_function=_copy_file, ignore=shutil.ignore_patterns(OWNER, POOLS, "*-journal", "*.lock")
+            )
             write_owner(staging, owner)
             staging.rename(target)
     except (OSError, sqlite3.Error, shutil.Error) as error:

@@ -27,6 +27,7 @@ from cnn_core.data.archive import Member, read_member, show_name
 from cnn_core.data.conversions import kinds_of
 from cnn_core.data.decoder import Fit, read_bytes, read_image, to_pixels
 from cnn_core.data.index.schema import DecodingResult
+from cnn_core.data.kept_images import KEPT_SIDE, encode
 from cnn_core.errors import DataError, ImageError
 
 MAX_IN_PROCESS = 1000  # images that one process decodes in the time in which worker processes start
@@ -38,13 +39,14 @@ Rows = list[tuple[int, str, Any]]
 
 @dataclass(frozen=True)
 class DecodingOptions:
-    """Files in the folder or zip `source` become rows (size, size, channels) of the memory-mapped file `images`."""
+    """Files in the folder or zip `source` become rows (size, size, channels) of the memory-mapped file `images`. keeps: they are also encoded."""
 
     source: Path
     images: Path
     size: int
     channels: int
     fit: Fit
+    keeps: bool = False
 
 
 @contextmanager
@@ -117,33 +119,35 @@ def decode_rows(options: DecodingOptions, rows: Rows) -> list[DecodingResult]:
     """Decode neighbouring rows into the memory-mapped file; the row of a file that cannot be read is black, and its result states the problem."""
     pixels = np.zeros((len(rows), options.size, options.size, options.channels), np.uint8)
     files: list[tuple[str | None, int, int, bytes]] = []
-    conversions: list[tuple[str, ...]] = []
+    rest: list[tuple[tuple[str, ...], bytes]] = []
     with ExitStack() as stack:
         archive = stack.enter_context(options.source.open("rb")) if options.source.is_file() else None
         for image, (_, path, member) in zip(pixels, rows, strict=True):
             try:
-                file, kinds = _decode(options, path, member, archive, image)
+                file, kinds, encoded = _decode(options, path, member, archive, image)
             except ImageError as error:
-                file, kinds = (str(error), 0, 0, b""), ()
+                file, kinds, encoded = (str(error), 0, 0, b""), (), b""
             files.append(file)
-            conversions.append(kinds)
+            rest.append((kinds, encoded))
     np.load(options.images, mmap_mode="r+")[[row for row, _, _ in rows]] = pixels
     hashes, is_grey = difference_hash(pixels).tolist(), are_grey(pixels).tolist()
     return [
-        DecodingResult(row, *file, image_hash, grey, kinds)
-        for (row, _, _), file, image_hash, grey, kinds in zip(rows, files, hashes, is_grey, conversions, strict=True)
+        DecodingResult(row, *file, image_hash, grey, kinds, encoded)
+        for (row, _, _), file, image_hash, grey, (kinds, encoded) in zip(rows, files, hashes, is_grey, rest, strict=True)
     ]
 
 
 def _decode(
     options: DecodingOptions, path: str, member: list[Any] | None, archive: BinaryIO | None, pixels: np.ndarray
-) -> tuple[tuple[str | None, int, int, bytes], tuple[str, ...]]:
-    """Decode one file into `pixels` (S, S, C); return no problem, width, height and digest, and the kinds of conversion. Raises ImageError."""
+) -> tuple[tuple[str | None, int, int, bytes], tuple[str, ...], bytes]:
+    """Decode one file into `pixels` (S, S, C); return no problem, width, height and digest, the kinds of conversion, and the encoded image,
+    empty where it is not kept. Raises ImageError."""
     name = show_name(path)
     data = read_member(archive, Member(*member)) if archive and member else read_bytes(f"{options.source}/{path}", name)
-    decoded = read_image(data, name, draft=2 * options.size)
-    pixels[:] = to_pixels(decoded.image, options.size, options.channels, options.fit)
-    return (None, *decoded.size, digest_of(data)), kinds_of(decoded.notes)
+    decoded = read_image(data, name, draft=KEPT_SIDE if options.keeps else 2 * options.size)
+    encoded, image = encode(decoded, data) if options.keeps else (b"", decoded.image)
+    pixels[:] = to_pixels(image, options.size, options.channels, options.fit)
+    return (None, *decoded.size, digest_of(data)), kinds_of(decoded.notes), encoded
 
 
 def digest_of(data: bytes) -> bytes:

@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from cnn_core.data.archive import show_name
+from cnn_core.data.image_shape import ImageShape
 from cnn_core.data.imported import ImportedSource, OnDemandSource
-from cnn_core.data.importer import ImportOptions, choose_shape, find_question, import_files
+from cnn_core.data.importer import ImportOptions, find_question, import_files
 from cnn_core.data.index.index import Index
 from cnn_core.data.library import PATH_PREFIX
 from cnn_core.data.listing import Listing, list_source
@@ -24,6 +25,7 @@ from cnn_core.data.parallel_decoding import digest_of, read_file
 from cnn_core.data.source import DataInfo
 from cnn_core.data.split_changes import use_validation_images
 from cnn_core.data.splits import stratified_split
+from cnn_core.data.stored_shape import choose_shape
 from cnn_core.data.validation_use import AS_TEST, CHOICES, NOT_TO_CHOOSE, UNDECIDED, SplitQuestion
 from cnn_core.errors import DataError, ImageError
 from cnn_core.events import Progress
@@ -51,8 +53,8 @@ def is_source(path: Path, home: Home) -> bool:
 class PathSource(OnDemandSource):
     """Images in class folders at `path`. Raises DataError when it has fewer than two classes, or a class without training images."""
 
-    def __init__(self, path: Path, home: Home) -> None:
-        self.path = path
+    def __init__(self, path: Path, home: Home, shape: ImageShape | None = None) -> None:
+        self.path, self.shape = path, shape
         self._home = home
         self._folder = home.set_folder(set_name(path))
         self._is_compared = False
@@ -86,8 +88,9 @@ class PathSource(OnDemandSource):
     def info(self) -> DataInfo:
         """The facts as imported; before the import those of the listing."""
         if self._listing is None or self.is_imported:
-            return replace(ImportedSource(self._folder).info, name=self.path.name)
-        return _describe_listing(self.path, self._listing, self._options())
+            return replace(ImportedSource(self._folder, self.shape).info, name=self.path.name)
+        info = _describe_listing(self.path, self._listing, self._options())
+        return self.shape.apply(info) if self.shape else info
 
     @property
     def question(self) -> SplitQuestion | None:
@@ -166,15 +169,16 @@ def _describe_listing(path: Path, listing: Listing, options: ImportOptions) -> D
     labels = np.array([file.label for file in listing.files if file.split in (None, "train")], np.int64)
     count = {split: sum(file.split == split for file in listing.files) for split in ("val", "test")}
     training = labels if count["test"] else labels[stratified_split(labels, ImportOptions.test_share, ImportOptions.seed)[0]]
-    image_size, channels = choose_shape(path, listing, ImportOptions())
+    shape = choose_shape(path, listing)
     return DataInfo(
         name=path.name,
         classes=listing.classes,
-        image_size=image_size,
-        channels=channels,
+        image_size=shape.image_size,
+        channels=shape.channels,
         train_count=len(training),
         test_count=count["test"] or len(labels) - len(training),
         fingerprint=f"listed-{hashlib.sha256((signature + listing.changed).encode()).hexdigest()[:16]}",
         val_count=count["val"],
         class_counts=tuple(np.bincount(training, minlength=len(listing.classes)).tolist()),
+        kept_side=shape.kept_side,
     )

@@ -14,23 +14,29 @@ from cnn_core.text import counted
 MAX_NAMED = 5
 IMPORTED_IMAGES = "{images} imported in {classes}. Original size: {sizes} pixels; {resized}."
 RESIZED, NONE_RESIZED = "{images} resized to {side}×{side}", "none was resized"
+REDUCED = "{images} reduced to {side} pixels on the long side"
 SKIPPED_FILES = "{files} skipped: {named}. {where}"
-SEE_COMMAND = "The command “data check {name}” lists them."
-SEE_VIEW = "The view “Skipped files” of the data set lists them."
+SEE_COMMAND = "The command “data check {name}” lists all skipped files."
+SEE_VIEW = "The view “Skipped files” of the data set lists all skipped files."
 
 
 def describe_imported(source: ImportedSource) -> str:
     """Return a sentence with the number of imported images, their original sizes, and how many of them were resized."""
-    index, side = source.index, source.facts["image_size"]
+    index, kept = source.index, source.facts.get("kept_side")
+    side = kept or source.facts["image_size"]
     count = index.count("problem is null")
-    resized = index.count("problem is null and (width != ? or height != ?)", (side, side))
+    resized = index.count(
+        f"problem is null and {'(width > ? or height > ?)' if kept else '(width != ? or height != ?)'}", (side, side)
+    )
     width, widest, height, tallest = index.summary()["sizes"]
     smallest, largest = f"{width}×{height}", f"{widest}×{tallest}"
     return IMPORTED_IMAGES.format(
         images=counted(count, "image was", "images were"),
         classes=counted(len(source.facts["classes"]), "class", "classes"),
         sizes=smallest if smallest == largest else f"{smallest} to {largest}",
-        resized=RESIZED.format(images=counted(resized, "image was", "images were"), side=side) if resized else NONE_RESIZED,
+        resized=(REDUCED if kept else RESIZED).format(images=counted(resized, "image was", "images were"), side=side)
+        if resized
+        else NONE_RESIZED,
     )
 
 
@@ -48,9 +54,8 @@ def describe_skipped(index: Index, where: str) -> str:
 
 
 def _shorten(file: SkippedFile) -> str:
-    """Return the first sentence of the reason: "it is empty", with "it" in place of the name of the file."""
-    reason = file.reason.replace(f"{file.path} ", "it ", 1) if file.reason.startswith(f"{file.path} ") else file.reason
-    return reason.partition(". ")[0].rstrip(".")
+    """Return the first sentence of the reason without its full stop: "it is empty"."""
+    return file.explanation.partition(". ")[0].rstrip(".")
 
 
 def skipped_facts(index: Index) -> dict[str, Any]:

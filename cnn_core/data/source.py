@@ -29,7 +29,8 @@ class DataInfo:
     `image_size`: side of the square images, pixels. `channels`: 1 grey or 3 colour. `ink`: the images are digits, bright strokes on black,
     centred and scaled like the UCI or the MNIST digits; drawings are prepared the same way. `fit`: how other images become this size (see
     `to_pixels`). `val_count`: validation images of the data set itself; where it is 0, a fraction of the training images is used.
-    `class_counts`: training images of each class; empty where they are not known yet. Two runs with the same `fingerprint` used the same images.
+    `class_counts`: training images of each class; empty where they are not known yet. `kept_side`: photographs are kept with up to this long
+    side, pixels, so that a run chooses `image_size` and `fit` (see `image_shape`); 0 where the squares alone are stored. Two runs with the same `fingerprint` used the same images.
     """
 
     name: str
@@ -43,6 +44,7 @@ class DataInfo:
     fit: Fit = "crop"
     val_count: int = 0
     class_counts: tuple[int, ...] = field(default=(), compare=False)
+    kept_side: int = 0
 
     @property
     def shape(self) -> dict[str, int]:

@@ -11,15 +11,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cnn_core.errors import StudioError
-from cnn_core.events import Continued, Event, Finished, Paused
+from cnn_core.events import Continued, Epoch, Event, Finished, Paused, Steps
 from cnn_core.execution.device_queue import acquire_device
 from cnn_core.files import find_os_error
+from cnn_core.home import CARD
 from cnn_core.runs.event_log import StoredEvent
-from cnn_core.runs.history import History, summarise_history
+from cnn_core.runs.history import History
 from cnn_core.runs.history_cache import read_history, save_history, should_save
 from cnn_core.runs.lock import hold
 from cnn_core.runs.run import TRAINING
 from cnn_core.runs.store import Store
+from cnn_core.runs.summary import summarise_history
 from cnn_core.training.controls import TrainingControls
 from cnn_core.training.out_of_memory import is_out_of_memory
 from cnn_core.training.recipe import train_run
@@ -69,13 +71,17 @@ def _train(store: Store, run: str, watch: Callable[[Event], None], should_end: C
     if not store.queue.start(run) and store.run(run).status not in TRAINING:
         return store.run(run).status
     started, history, error = time.perf_counter(), read_history(store, run), ""
+    execution = _Execution(store, run, history, watch, should_end)
+    is_branch, had_begun = bool(store.run(run).parent), store.has_begun(run)
     try:
         store.quota.check_disk(store.run(run).owner)  # other runs of the same person may have filled it while this one waited
-        status = _Execution(store, run, history, watch, should_end).train()
+        status = execution.train()
     except StudioError as problem:
         status, error = "failed", str(problem)
     except Exception as problem:
         status, error = "failed", _describe(problem, folder)
+    if is_branch and not had_begun and not execution.has_trained:  # the model and all epochs are still those of its parent
+        (folder / CARD).unlink(missing_ok=True)
     own = history if store.has_begun(run) else History()  # before that, a branch has the epochs of its parent only
     summary = summarise_history(own) | {"seconds": round(time.perf_counter() - started, 3)}
     save_history(store, run, history)
@@ -107,6 +113,7 @@ class _Execution:
         self._caller_should_end = should_end
         self._controls = TrainingControls()
         self._saved_seq = history.seq
+        self.has_trained = False  # whether a step of this execution was recorded
 
     def train(self) -> str:
         """Iterate over the events; return "finished" at their end, or "stopped" when the training should end before."""
@@ -132,6 +139,7 @@ class _Execution:
         if should_save(self._history, self._saved_seq):
             save_history(self._store, self._run, self._history)
             self._saved_seq = self._history.seq
+        self.has_trained |= isinstance(event, (Steps, Epoch))
         if isinstance(event, (Paused, Continued)):
             self._store.set_status(self._run, "paused" if isinstance(event, Paused) else "running")
         self._watch(event)

@@ -11,10 +11,11 @@ import torch
 from scipy.linalg import eigh
 from torch import nn
 
-from cnn_core.data.batches import Batches
 from cnn_core.data.source import ImageSet
 from cnn_core.events import Progress
 from cnn_core.explain.tsne import run_tsne
+from cnn_core.features.kept_layers import read_for_model
+from cnn_core.features.store import FeatureStore
 from cnn_core.models.hooks import find_last_linear, forward_plain, hookable_copy
 from cnn_core.models.saving import ModelCard
 
@@ -33,22 +34,27 @@ class EmbeddingLayout:
     explained_variance: tuple[float, float] | None = None
 
 
-def compute_features(model: nn.Module, card: ModelCard, images: ImageSet) -> Generator[Progress, None, np.ndarray]:
+def compute_features(
+    model: nn.Module, card: ModelCard, images: ImageSet, store: FeatureStore | None = None
+) -> Generator[Progress, None, np.ndarray]:
     """Compute the input of the model's last linear layer, (n, features) float32; the logits if it has none. Yields Progress.
 
-    The images are not flipped, even if the model averages predictions over horizontal flips.
+    The images are not flipped, even if the model averages predictions over horizontal flips. store: where features of the images may be kept
+    (see `read_for_model`).
     """
     features: list[torch.Tensor] = []
     copy = hookable_copy(model)
-    head = find_last_linear(copy)
-    if head is not None:
-        head.register_forward_pre_hook(lambda _, inputs: features.append(inputs[0].float().flatten(1).cpu()))
-    batches = Batches(images, batch_size=BATCH, device=next(copy.parameters()).device, mean=card.mean, std=card.std)
-    for done, (batch, _) in enumerate(batches):
+    last = find_last_linear(copy)
+    if last is not None:
+        last.register_forward_pre_hook(lambda _, inputs: features.append(inputs[0].float().flatten(1).cpu()))
+    device = next(copy.parameters()).device
+    reading = yield from read_for_model(copy, card, images, device, store, batch_size=BATCH)
+    features.clear()  # of images that were computed with the whole model, to keep what its other layers make of them
+    for done, (batch, _) in enumerate(reading.batches):
         yield Progress(FEATURES_STAGE, min(done * BATCH, len(images)), len(images))
         with torch.inference_mode():
-            logits = forward_plain(copy, batch)
-        if head is None:
+            logits = forward_plain(reading.module, batch)
+        if last is None:
             features.append(logits.float().cpu())
     return torch.cat(features).numpy()
 

@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
+from cnn_core.config.images import open_images
 from cnn_core.config.schema import TrainConfig
-from cnn_core.data.open import open_source
 from cnn_core.data.source import ImageSet, finish
 from cnn_core.device import choose_device
 from cnn_core.events import Progress
 from cnn_core.explain.embedding import compute_features
+from cnn_core.features.store import open_feature_store
 from cnn_core.files import write_atomically
 from cnn_core.home import CARD, EVALUATIONS, Home
 from cnn_core.inference.confidence import model_key
@@ -63,7 +64,7 @@ def open_feature_bank(run: str, config: TrainConfig, home: Home) -> Generator[Pr
     Yields Progress. Raises RunError or DataError.
     """
     folder = home.run_folder(run)
-    source = open_source(config.data, home)
+    source = open_images(config, home)
     check_classes(folder, source)
     path = folder / EVALUATIONS / f"{PREFIX}{feature_bank_key(folder, config, source.info.fingerprint)}.npy"
     training_images = yield from load_split(source, config, "train")
@@ -72,7 +73,7 @@ def open_feature_bank(run: str, config: TrainConfig, home: Home) -> Generator[Pr
     directions = _read(path, len(images))
     if directions is None:
         model, card = load_model(folder, choose_device("auto"))
-        features = yield from compute_features(model, card, images)
+        features = yield from compute_features(model, card, images, open_feature_store(source))
         directions = normalise_features(features).astype(np.float16).astype(np.float32)  # as read from the file later
         _save(path, directions)
     return FeatureBank(images, indices, directions, len(training_images))

@@ -20,12 +20,13 @@ from cnn_core.data.decoder import Fit
 from cnn_core.data.source import Ink
 from cnn_core.errors import RunError
 from cnn_core.inference.confidence import Calibration, load_calibration, model_key
-from cnn_core.models.registry import DEPTHS, WIDTHS
+from cnn_core.models.limits import DEPTHS, WIDTHS
+from cnn_core.models.pretrained_table import NAME
 from cnn_core.models.saving import ModelCard, read_card
-from cnn_core.runs.history import summarise_history
 from cnn_core.runs.history_cache import read_history
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
+from cnn_core.runs.summary import summarise_history
 
 MAX_CARD_BYTES = 2**22
 MAX_CLASSES, MAX_NAME_LENGTH, MAX_SIDE = 10_000, 1000, 1024
@@ -50,6 +51,7 @@ class NetworkOptions(BaseModel):
 
     model_config = STRICT
 
+    timm_name: Annotated[str, Field(pattern=rf"^{NAME.pattern}$")] | None = None
     width: Annotated[float, Field(ge=WIDTHS[0], le=WIDTHS[1])] | None = None
     depth: Annotated[int, Field(ge=DEPTHS[0], le=DEPTHS[1])] | None = None
     activation: Annotated[str, Field(pattern=r"^[a-z_]{1,20}$")] | None = None
@@ -73,7 +75,7 @@ class ExportCard(BaseModel):
     """All that is needed to use exported weights, with calibration, metrics and origin.
 
     `network`: a digest that is the same for the same best network. `model`, `options`: the network's family and settings. `classes` to
-    `mirror`: as in ModelCard; mean and std are in units of full brightness. `temperature`: divides the logits before softmax; below a
+    `weights_sha256`: as in ModelCard; mean and std are in units of full brightness. `temperature`: divides the logits before softmax; below a
     probability of `threshold` the prediction is “not sure”. `calibration_images`: how many were used to fit the temperature, with the
     expected calibration error before and after it. `data`, `fingerprint`: the data set and its version; `validation_share`, `seed`,
     `images_per_class`: how its training and validation images were drawn. `versions`: of the programs that wrote the card, by name.
@@ -95,6 +97,7 @@ class ExportCard(BaseModel):
     fit: Fit = "crop"
     ink: Ink = ""
     mirror: bool = False
+    weights_sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
     temperature: Annotated[float, Field(ge=1e-3, le=1e6)] = 1.0
     threshold: Fraction = 0.0
     calibration_images: Count = 0
@@ -125,7 +128,19 @@ class ExportCard(BaseModel):
 
     def model_card(self) -> ModelCard:
         """Return the card that is saved in the folder of a run with this model."""
-        names = ("model", "classes", "channels", "image_size", "mean", "std", "ink", "fit", "mirror", "fingerprint")
+        names = (
+            "model",
+            "classes",
+            "channels",
+            "image_size",
+            "mean",
+            "std",
+            "ink",
+            "fit",
+            "mirror",
+            "fingerprint",
+            "weights_sha256",
+        )
         return ModelCard(options=self.options.model_dump(exclude_none=True), **{name: getattr(self, name) for name in names})
 
     def calibration(self) -> Calibration:

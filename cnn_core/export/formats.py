@@ -117,7 +117,7 @@ FORMATS = {
             icon="code",
             about="The training as one Python file to read and change: images, network, optimizer and training loop with this run’s settings, in plain "
             "PyTorch. Its results differ from the run as much as between two seeds. CNN Studio’s network can load the weights that it saves.",
-            needs="Needs torch and torchvision (for the digits also scikit-learn, for EfficientNet-Lite0 also timm): python file.py FOLDER.",
+            needs="Needs torch, torchvision and the packages that its first lines name: python file.py FOLDER.",
             write="cnn_core.export.script:training_script",
         ),
         ExportFormat(
@@ -128,7 +128,7 @@ FORMATS = {
             mime="application/x-ipynb+json",
             icon="menu_book",
             about="The same code in cells, each with a short explanation, for lessons and experiments.",
-            needs="Needs Jupyter or another program that opens notebooks, and torch and torchvision (for EfficientNet-Lite0 also timm).",
+            needs="Needs Jupyter or another program that opens notebooks, torch, torchvision and the packages that its first lines name.",
             write="cnn_core.export.notebook:training_notebook",
         ),
     )

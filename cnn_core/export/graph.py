@@ -15,6 +15,7 @@ from torch import nn
 from cnn_core.errors import RunError
 from cnn_core.events import Progress
 from cnn_core.export.card import ExportCard
+from cnn_core.models.empty import build_for_state
 
 INPUT, OUTPUT = "images", "probabilities"
 Predict = Callable[[np.ndarray], np.ndarray]  # images (N, C, S, S) float32, 0..255 -> probabilities (N, classes) float32
@@ -42,8 +43,7 @@ class ExportableModel(nn.Module):
 
 def build_exportable(card: ExportCard, state: Mapping[str, torch.Tensor]) -> ExportableModel:
     """Build the model with the weights of `state`, on the CPU. Raises RunError if they do not fit the card."""
-    with torch.device("meta"):
-        network = card.model_card().build()
+    network = build_for_state(card.model_card().build)
     try:
         network.load_state_dict(state, assign=True)
     except RuntimeError:

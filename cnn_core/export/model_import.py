@@ -14,6 +14,7 @@ from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import MODEL_OPTIONS, TrainConfig
 from cnn_core.data.batches import Normalise
 from cnn_core.data.catalog import CATALOG
+from cnn_core.data.image_shape import MAX_SIDE, MIN_SIDE
 from cnn_core.data.open import open_source
 from cnn_core.errors import DataError, RunError, StudioError
 from cnn_core.events import Progress
@@ -118,7 +119,9 @@ def _settings(card: ExportCard, store: Store) -> TrainConfig:
     data = _find_data(card, store)
     is_split_known = None not in (card.validation_share, card.seed)
     split = {name: getattr(card, name) for name in ("validation_share", "seed", "images_per_class")} if is_split_known else {}
-    return config.model_copy(update={"data": data, **split})
+    kept = data != UNKNOWN_DATA and open_source(data, store.home).info.kept_side
+    shape = {"size": card.image_size, "fit": card.fit} if kept else {}
+    return config.model_copy(update={"data": data, **split, **shape})
 
 
 def _find_data(card: ExportCard, store: Store) -> str:
@@ -132,7 +135,8 @@ def _find_data(card: ExportCard, store: Store) -> str:
         info = open_source(card.data, store.home).info
     except DataError:
         return UNKNOWN_DATA
-    is_same = info.classes == card.classes and (info.image_size, info.channels) == (card.image_size, card.channels)
+    has_size = MIN_SIDE <= card.image_size <= MAX_SIDE if info.kept_side else info.image_size == card.image_size
+    is_same = info.classes == card.classes and info.channels == card.channels and has_size
     is_split_known = info.val_count or None not in (card.validation_share, card.seed)
     return card.data if is_same and info.fingerprint in (card.fingerprint, NOT_DOWNLOADED) and is_split_known else UNKNOWN_DATA
 

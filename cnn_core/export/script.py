@@ -9,16 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from cnn_core.config.schema import TrainConfig, label, settings_in_effect
+from cnn_core.config.schema import TrainConfig, label, model_title, settings_in_effect
 from cnn_core.config.setting import format_setting
 from cnn_core.data.catalog import CATALOG
 from cnn_core.export.source_code import merge_imports
 from cnn_core.export.templating import Code, pyrepr, render_code
-from cnn_core.export.training_code import training_code
+from cnn_core.export.training_code import UNCHANGED_IMAGES, learns_on_features_only, training_code
 from cnn_core.models.registry import find_family
 from cnn_core.models.saving import ModelCard
-from cnn_core.text import counted
-from cnn_core.training.stages import plan_stages
 
 UNLISTED = ("data", "weights")  # settings that are not listed in the comment at the beginning
 ORIGIN = "Generated from run {run} of CNN Studio."
@@ -63,7 +61,7 @@ def training_script(
         family=family,
         classes=list(card.classes),
         is_notebook=is_notebook,
-        title=f"Training {family.title} on {_data_title(config)}",
+        title=f"Training {model_title(config)} on {_data_title(config)}",
         origin=ORIGIN.format(run=run) if run else "Generated from settings of CNN Studio.",
         settings=_list_settings(config),
         differences=[*_differences(config), *notes],
@@ -95,10 +93,11 @@ def _place_of_data(config: TrainConfig) -> tuple[str, str]:
 
 def _list_settings(config: TrainConfig) -> list[str]:
     """Return "Learning rate: 0.001" for every setting that has an effect and is not off."""
+    unused = UNCHANGED_IMAGES if learns_on_features_only(config) else {}
     return [
         f"{label(name)}: {format_setting(value)}"
         for name, value in settings_in_effect(config).items()
-        if name not in UNLISTED and (name == "seed" or value not in (0, "off"))
+        if name not in (*UNLISTED, *unused) and (name == "seed" or value not in (0, "off"))
     ]
 
 
@@ -114,13 +113,13 @@ def _differences(config: TrainConfig) -> list[str]:
             "Images that were skipped, excluded or relabelled in CNN Studio are used here as they are in the folder. Without a test folder, the test "
             "set is a fifth of the images. A damaged image stops the script."
         )
-    stages = plan_stages(config)
     conditional = {
-        f"All layers learn from the first epoch; in CNN Studio, only the head learns in the first {counted(stages[0].epochs, 'epoch')}.": len(
-            stages
+        "Mixup and CutMix draw one coefficient for a batch, not one for each image.": bool(config.mixup or config.cutmix)
+        and not learns_on_features_only(config),
+        "Colour jitter changes brightness, contrast, saturation and hue in random order, not in this one.": bool(
+            config.colour_jitter
         )
-        > 1,
-        "Mixup and CutMix draw one coefficient for a batch, not one for each image.": bool(config.mixup or config.cutmix),
+        and not learns_on_features_only(config),
         "Precision “auto” is bfloat16 on a CUDA GPU and float32 elsewhere; CNN Studio uses bfloat16 on some CPUs too.": config.precision
         == "auto",
         "The network is not compiled; CNN Studio compiles it for long runs on a GPU.": config.compile == "auto",

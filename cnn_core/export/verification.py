@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnn_core.data.open import open_source
+from cnn_core.config.images import open_images
 from cnn_core.data.source import SPLIT_NAMES, ImageSet, Split
 from cnn_core.errors import StudioError
 from cnn_core.events import Progress
@@ -18,7 +18,7 @@ from cnn_core.inference.classifier import Classifier
 from cnn_core.metrics.evaluation import check_classes, load_split
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
-from cnn_core.text import counted
+from cnn_core.text import counted, format_number
 
 MAX_IMAGES = 1_000
 TIE = 1e-6  # classes whose probabilities differ by less are tied: rounding decides between them
@@ -55,7 +55,7 @@ class Verification:
 
     def __str__(self) -> str:
         tied = f" ({counted(self.ties, 'tie')} between two classes)" if self.ties else ""
-        difference = f"within {self.largest_difference:.0e}" if self.largest_difference else "identical"
+        difference = f"within {format_number(self.largest_difference, 1)}" if self.largest_difference else "identical"
         images = counted(self.images, f"{SPLIT_NAMES[self.split]} image")
         return f"{VERIFIED.format(images=images)}{tied}, probabilities {difference}."
 
@@ -63,7 +63,7 @@ class Verification:
 def predict_reference(store: Store, run: Run, most: int = MAX_IMAGES) -> Generator[Progress, None, ReferencePredictions]:
     """Compute the program's predictions for up to `most` evenly spread test images of the run, or validation images if it has no test
     images. Yields Progress. Raises StudioError."""
-    folder, source = store.home.run_folder(run.id), open_source(run.config.data, store.home)
+    folder, source = store.home.run_folder(run.id), open_images(run.config, store.home)
     check_classes(folder, source)
     split: Split = "test"
     images = yield from load_split(source, run.config, split)

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from cnn_core.config.images import open_images
 from cnn_core.config.schema import TrainConfig
 from cnn_core.data.batches import Batches
 from cnn_core.data.imported import OnDemandSource
-from cnn_core.data.open import open_source
 from cnn_core.data.source import ImageSet
 from cnn_core.device import choose_device
 from cnn_core.errors import StudioError
@@ -65,7 +65,7 @@ def fit_distribution(run: str, config: TrainConfig, home: Home) -> Generator[Pro
 
 
 def _load(run: str, config: TrainConfig, home: Home) -> Generator[Progress, None, tuple[ImageSet, ImageSet]]:
-    source = open_source(config.data, home)
+    source = open_images(config, home)
     if isinstance(source, OnDemandSource):
         yield from source.check_changes()
     check_classes(home.run_folder(run), source)

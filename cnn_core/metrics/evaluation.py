@@ -13,15 +13,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from cnn_core.config.images import open_images
 from cnn_core.config.schema import TrainConfig
-from cnn_core.data.batches import Batches
 from cnn_core.data.imported import OnDemandSource
-from cnn_core.data.open import open_source
 from cnn_core.data.source import DataSource, ImageSet, Loading, Split
 from cnn_core.data.splits import split_training_images
 from cnn_core.device import choose_device
 from cnn_core.errors import NoModelError, RunError
 from cnn_core.events import Progress
+from cnn_core.features.kept_layers import read_for_model
+from cnn_core.features.store import FeatureStore, open_feature_store
 from cnn_core.files import write_atomically
 from cnn_core.home import CARD, EVALUATIONS, WEIGHTS, Home, epoch_file
 from cnn_core.inference.logits import compute_logits
@@ -124,11 +125,19 @@ class Evaluation:
 
 
 def evaluate(
-    model: torch.nn.Module, card: ModelCard, images: ImageSet, device: torch.device, split: Split = "test"
+    model: torch.nn.Module,
+    card: ModelCard,
+    images: ImageSet,
+    device: torch.device,
+    split: Split = "test",
+    store: FeatureStore | None = None,
 ) -> Generator[Progress, None, Evaluation]:
-    """Compute the model's logits for `images`. Yields Progress."""
-    batches = Batches(images, batch_size=BATCH, device=device, mean=card.mean, std=card.std)
-    logits = yield from compute_logits(model, batches, f"Evaluating {SPLIT_NAMES[split]} images")
+    """Compute the model's logits for `images`. Yields Progress.
+
+    store: where features of the images may be kept (see `read_for_model`).
+    """
+    reading = yield from read_for_model(model, card, images, device, store, batch_size=BATCH)
+    logits = yield from compute_logits(reading.module, reading.batches, f"Evaluating {SPLIT_NAMES[split]} images")
     return Evaluation(card.classes, logits.cpu().numpy(), images.labels)
 
 
@@ -140,7 +149,7 @@ def evaluate_run(
     Yields Progress. Raises RunError or DataError.
     """
     folder = home.run_folder(run)
-    source = open_source(config.data, home)
+    source = open_images(config, home)
     if isinstance(source, OnDemandSource):
         yield from source.check_changes()
     check_classes(folder, source)
@@ -150,7 +159,7 @@ def evaluate_run(
     device = choose_device("auto")
     model, card = load_evaluated_model(folder, epoch, device)
     images = yield from load_split(source, config, split)
-    evaluation = yield from evaluate(model, card, images, device, split)
+    evaluation = yield from evaluate(model, card, images, device, split, open_feature_store(source))
     save_evaluation(folder, key, evaluation)
     return replace(evaluation, key=key)
 

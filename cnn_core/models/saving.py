@@ -18,7 +18,9 @@ from cnn_core.device import Arithmetic
 from cnn_core.errors import NoModelError, RunError
 from cnn_core.files import write_atomically
 from cnn_core.home import CARD, WEIGHTS
+from cnn_core.models.empty import build_for_state
 from cnn_core.models.registry import build_model
+from cnn_core.models.targets import NO_TIMM
 
 DAMAGED_MODEL = "The saved model of run {run} is damaged or does not match its card. Train the run again."
 
@@ -28,7 +30,7 @@ class ModelCard(BaseModel):
 
     options: the model's own settings, by name. mean, std: per channel, 1 for full brightness. ink: the digits whose centring and scaling
     drawings follow (see `DataInfo`). fit: how images are resized. mirror: whether logits are the mean of those of the image and
-    the mirrored image. fingerprint: of the training data.
+    the mirrored image. fingerprint: of the training data. weights_sha256: of the file of pretrained weights, "" without one that is recorded.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,6 +46,7 @@ class ModelCard(BaseModel):
     fit: Fit = "crop"
     mirror: bool = False
     fingerprint: str
+    weights_sha256: str = ""
 
     @field_validator("ink", mode="before")
     @classmethod
@@ -109,13 +112,14 @@ def read_card(folder: Path) -> ModelCard:
 
 
 def build_from_state(folder: Path, card: ModelCard, state: Mapping[str, torch.Tensor], device: torch.device) -> nn.Module:
-    """Build the card's model with the weights of `state`, in evaluation mode. Raises RunError when they do not fit."""
+    """Build the card's model with the weights of `state`, in evaluation mode. Raises RunError when they do not fit, and
+    SettingError where the package of the network is not installed."""
     try:
-        # On the meta device, without initial weights: drawing them would change the random numbers of a training in this process.
-        with torch.device("meta"):
-            model = card.build()
+        model = build_for_state(card.build)  # drawing weights would change the random numbers of a training in this process
         model.load_state_dict(state, assign=True)
-    except Exception:  # a damaged file may hold anything
+    except Exception as error:  # a damaged file may hold anything
+        if str(error) == NO_TIMM:
+            raise
         raise _damaged(folder) from None
     return Arithmetic(device).place(model).eval()
 

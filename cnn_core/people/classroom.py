@@ -29,6 +29,7 @@ MIN_CLASS_CODE, MIN_TEACHER_CODE = 6, 8  # characters
 SHORT_CODE = "{name} has fewer than {count} characters. Choose a longer code."
 SAME_CODES = f"{CLASS_CODE} and {TEACHER_CODE} are the same. Choose two different codes."
 NO_CLASS_CODE = f"{TEACHER_CODE} is set, but {CLASS_CODE} is not. Set both."
+NO_CODE = "Type the class code. Your teacher tells it to you."
 WRONG_CODE = "This is not the class code. Check it and type it again."
 WRONG_RETURN_CODE = "This is not the return code of this nickname. Check both, or ask your teacher for a new return code."
 TOO_MANY_TRIES = f"Too many wrong codes were typed. Wait {PERIOD_SECONDS / 60:.0f} minutes and try again."
@@ -71,11 +72,13 @@ class Classroom:
 
         token: of a browser that entered earlier; the person stays the same and keeps the nickname. address: of the browser, "" if unknown.
         return_code: of a person who comes back in another browser; the token of the earlier one is no longer valid. Raises StudioError for a
-        wrong code, after too many of them, and for a nickname that is taken or cannot be used.
+        missing or wrong code, after too many of them, and for a nickname that is taken or cannot be used.
         """
         if not self._tries.are_left(address):
             raise StudioError(TOO_MANY_TRIES)
         code = _as_compared(code)
+        if not code:  # no guess
+            raise StudioError(NO_CODE)
         if not self._is_a_code(code):
             self._tries.add_wrong(address)
             raise StudioError(WRONG_CODE)

@@ -30,7 +30,7 @@ create table if not exists visits (id text primary key, name text not null, page
 """
 MAX_NAME_LENGTH = 30
 NAME_TAKEN = "The nickname “{name}” is taken. Choose another one; if it is yours, type your return code too."
-BAD_NAME = f"A nickname has 1 to {MAX_NAME_LENGTH} letters, digits or signs. Choose another one."
+BAD_NAME = f"Type a nickname with 1 to {MAX_NAME_LENGTH} letters, digits or signs."
 UNUSABLE = "The list of people in {file} cannot be used ({reason}). Check free space and permissions."
 VISIT_SECONDS = 10  # a person who stays on a page is written down at most this often
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cnn_core.config.schema import TrainConfig
+from cnn_core.config.schema import TrainConfig, model_title
 from cnn_core.data.source import DataInfo, ImageSet, Split
 from cnn_core.events import Changed, Epoch, Progress
 from cnn_core.inference.confidence import NO_CALIBRATION, Calibration
@@ -18,7 +18,6 @@ from cnn_core.metrics.evaluated_models import MANY
 from cnn_core.metrics.evaluation import SPLIT_NAMES, Evaluation
 from cnn_core.metrics.intervals import wilson_interval
 from cnn_core.metrics.prediction_table import FileNames
-from cnn_core.models.registry import find_family
 from cnn_core.report.curve_svg import describe_curves
 from cnn_core.report.rendering import render
 from cnn_core.report.results import describe_calibration, describe_classes, describe_confusion, describe_mistakes
@@ -160,7 +159,7 @@ def _describe_run(run: RunFacts, info: DataInfo) -> list[tuple[str, str]]:
     facts = [
         ("Data set", f"{info.name}: {counts} in {counted(len(info.classes), 'class', 'classes')}, {size}"),
         (DATA_VERSION, info.fingerprint + (f"; changed since training, which used {run.trained_on}" if is_changed else "")),
-        (ARCHITECTURE, find_family(run.config.model).title + (f", {parameters:,} parameters" if parameters else "")),
+        (ARCHITECTURE, model_title(run.config) + (f", {parameters:,} parameters" if parameters else "")),
         ("Trained", ", ".join([_date(run.created), *([counted(epochs, "epoch")] if epochs is not None else []), run.status])),
         ("Hardware", summary.get("device") or "–"),
         ("Training time", (f"{seconds:,.1f} s" if seconds else "–") + (f", {speed:,.0f} images/s" if speed else "")),

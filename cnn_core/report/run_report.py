@@ -6,8 +6,8 @@ from collections.abc import Generator
 from importlib.metadata import version
 
 import cnn_core
+from cnn_core.config.images import open_images
 from cnn_core.data.imported import ImportedSource, OnDemandSource, image_names
-from cnn_core.data.open import open_source
 from cnn_core.data.source import ImageSet, Split
 from cnn_core.events import Progress
 from cnn_core.inference.confidence import NO_CALIBRATION, load_calibration
@@ -15,10 +15,10 @@ from cnn_core.metrics.evaluated_models import count_models
 from cnn_core.metrics.evaluation import Evaluation
 from cnn_core.report.document import EvaluationFacts, RunFacts, write_report
 from cnn_core.runs.event_reader import EventReader
-from cnn_core.runs.history import summarise_history
 from cnn_core.runs.history_cache import read_history
 from cnn_core.runs.run import STATUS_WORDS, Run
 from cnn_core.runs.store import Store
+from cnn_core.runs.summary import summarise_history
 
 
 def report_run(
@@ -29,7 +29,7 @@ def report_run(
     Yields Progress. Raises StudioError.
     """
     yield Progress("Reading the run", 0, 1)
-    source = open_source(run.config.data, store.home)
+    source = open_images(run.config, store.home)
     assert isinstance(source, ImportedSource | OnDemandSource)  # all sources are
     evaluated = EvaluationFacts(
         evaluation,

@@ -15,7 +15,7 @@ from cnn_core.runs.curve import Points
 from cnn_core.text import counted
 
 UNCHARTED = ("predicted", "is_settled")  # for the diagnostics only
-TRAINED_LAYERS = {"head": "Head only", "all": "All"}
+TRAINED_LAYERS = {"head": "Head only", "blocks": "Head and last blocks", "all": "All"}
 MAX_CLASSES = 20  # with an accuracy curve of their own
 
 

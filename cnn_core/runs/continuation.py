@@ -4,8 +4,8 @@ In: a run. Out: a DataError where it cannot be continued. Importing this module 
 """
 
 from cnn_core.config.fitting import check_validation_images
+from cnn_core.config.images import open_images
 from cnn_core.data.imported import ImportedSource, OnDemandSource
-from cnn_core.data.open import open_source
 from cnn_core.data.source import DataSource
 from cnn_core.errors import ImagesChangedError
 from cnn_core.runs.run import Run
@@ -17,7 +17,7 @@ def check_continuation(store: Store, run: Run) -> None:
 
     The files of a folder that may have changed are compared with the imported images (see `PathSource`).
     """
-    source, version = open_source(run.config.data, store.home), _trained_version(store, run)
+    source, version = open_images(run.config, store.home), _trained_version(store, run)
     if version and _have_changed(source, version):
         raise ImagesChangedError(run.id, run.config.data)
     check_validation_images(run.config, source.info)

@@ -32,7 +32,6 @@ from cnn_core.events import (
 from cnn_core.runs.chart_columns import column, describe_change, describe_trained, epoch_values, mean_column, report_column
 from cnn_core.runs.curve import CURVE_POINTS, Curve, decimate
 from cnn_core.runs.event_log import StoredEvent
-from cnn_core.runs.out_of_fold import out_of_fold_metrics
 
 SNAPSHOT_POINTS = CURVE_POINTS
 UPDATE_POINTS = 200
@@ -204,6 +203,12 @@ class History:
         self._delete_reports(slice(None))
 
     @property
+    def epoch(self) -> int:
+        """The number of the epoch that the last step belongs to, whether that epoch has ended or not; 0 before the first step."""
+        step = self.last.step if self.last else 0
+        return math.ceil(step / self.started.steps_per_epoch) if self.started else 0
+
+    @property
     def seconds_left(self) -> float | None:
         """Estimated seconds to the last step, including validation; None before the first report."""
         if not (self.started and self.last):
@@ -262,6 +267,7 @@ class History:
             "at": self.last.at if self.last else None,
             "seconds": self.last.seconds if self.last else 0,
             "steps_total": self.started.steps_per_epoch * self.started.epochs if self.started else 0,
+            "epoch": self.epoch,
             "epochs_done": len(self.epochs),
             "epochs_total": self.started.epochs if self.started else 0,
             "images_per_second": self.images_per_second,
@@ -277,23 +283,3 @@ class History:
 
 def _curves(names: Iterable[str]) -> dict[str, Curve]:
     return {name: Curve() for name in names}
-
-
-def summarise_history(history: History) -> dict[str, Any]:
-    """Return the metrics of a run for tables and the command line; None where not known yet.
-
-    train_seconds and images_per_second are of training alone; accuracies are in 0..1.
-    """
-    last, best, finished, started = history.last, history.best, history.finished, history.started
-    return {
-        "epochs": len(history.epochs),
-        "best_epoch": best.epoch if best else None,
-        "best_val_accuracy": best.val_accuracy if best else None,
-        "test_accuracy": finished.test_accuracy if finished else None,
-        "test_loss": finished.test_loss if finished else None,
-        "train_seconds": round(last.train_seconds, 3) if last else None,
-        "images_per_second": round(last.images / last.train_seconds, 1) if last else None,
-        "device": started.device if started else None,
-        "parameters": started.parameters if started else None,
-        **out_of_fold_metrics(finished, started),
-    }

@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from cnn_core.config.fitting import check_validation_images, describe_lowered, fit_defaults
+from cnn_core.config.images import open_images
 from cnn_core.config.schema import TrainConfig
-from cnn_core.data.open import open_source
 from cnn_core.data.source import DataInfo
 from cnn_core.device import choose_arithmetic, choose_device
 from cnn_core.errors import SettingError
 from cnn_core.events import Note
 from cnn_core.models.cost import check_batch, model_cost
-from cnn_core.models.registry import find_weights
+from cnn_core.models.registry import find_weights, is_depthwise
+from cnn_core.models.weights_source import require_weights
+from cnn_core.runs.memory import check_memory
 from cnn_core.runs.store import Store
 
 Prepare = Callable[[str, Path], object]
@@ -34,14 +36,19 @@ def check_can_start(config: TrainConfig, store: Store, given: Collection[str] = 
 
 def _check(config: TrainConfig, store: Store, given: Collection[str]) -> tuple[DataInfo, TrainConfig]:
     """Return the facts of the data set and the settings with defaults that fit. Raises as `check_can_start`."""
-    choose_arithmetic(config.precision, config.channels_last, choose_device(config.device))
-    info = open_source(config.data, store.home).info
+    device = choose_device(config.device)
+    depthwise = is_depthwise(config.model, config.timm_name)
+    arithmetic = choose_arithmetic(config.precision, config.channels_last, device, depthwise=depthwise)
+    info = open_images(config, store.home).info
     check_validation_images(config, info)
     config = fit_defaults(config, info, given)
     check_batch(config.model, **info.shape, batch_size=min(config.batch_size, 2), **config.model_options)
     weights = config.starting_weights
     if weights not in ("scratch", "pretrained"):
         find_weights(Path(weights).expanduser())
+    if weights == "pretrained" and "timm_name" in config.model_options:
+        require_weights(config.timm_name, store.home)
+    check_memory(config, info.shape, arithmetic)
     count = config.count_training_images(info)
     if config.batch_size > count:
         raise SettingError(TOO_LARGE_BATCH.format(batch_size=config.batch_size, count=count), "batch_size")

@@ -15,12 +15,16 @@ import torch.nn.functional as F
 from cnn_core.config.schema import TrainConfig
 from cnn_core.data.mixing import CutMix, Mix, MixEither, MixUp
 from cnn_core.data.random_draws import Augmentation, RandomDraws, box_mask
+from cnn_core.training.photo_augmentation import ColourJitter, RandomResizedCrop, TrivialAugment
 
 
 def make_augmentations(config: TrainConfig, image_size: int, mean: tuple[float, ...]) -> tuple[Augmentation, ...]:
     """Return the augmentations in use for images of `image_size` pixels. `mean` (0..1 per channel) fills the holes of cutout."""
     padding = round(config.crop * image_size)
     is_on: dict[Augmentation, bool] = {
+        RandomResizedCrop(config.resized_crop): config.resized_crop > 0,
+        TrivialAugment(): config.trivial_augment,
+        ColourJitter(config.colour_jitter): config.colour_jitter > 0,
         RandomAffine(config.rotation, config.scale, config.shear): bool(config.rotation or config.scale or config.shear),
         RandomCrop(padding, config.crop_fill): padding > 0,
         RandomFlip(): config.flip == "random",

@@ -16,12 +16,13 @@ import numpy as np
 
 from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import TrainConfig
-from cnn_core.data.batches import Batches
 from cnn_core.data.source import DataInfo, DataSource, ImageSet
 from cnn_core.data.splits import draw_folds
 from cnn_core.device import choose_device, determinism
 from cnn_core.errors import DataError, StudioError
 from cnn_core.events import Progress, Steps
+from cnn_core.features.kept_layers import read_for_model
+from cnn_core.features.store import FeatureStore, open_feature_store
 from cnn_core.files import write_atomically
 from cnn_core.home import EVALUATIONS
 from cnn_core.inference.logits import compute_logits
@@ -29,6 +30,7 @@ from cnn_core.metrics.evaluation import Evaluation
 from cnn_core.models.registry import min_image_side
 from cnn_core.training.loop import Trainer
 from cnn_core.training.recipe import load_training_images, make_trainer
+from cnn_core.training.stages import HEAD, StagePlan, plan_stages
 
 FOLDS = 4
 VALIDATION_IMAGES = 500  # training images that are used for validation, since the held-out images must not be
@@ -74,9 +76,11 @@ def rows_of(images: ImageSet) -> np.ndarray:
 def quick_recipe(config: TrainConfig, image_size: int, count: int) -> TrainConfig:
     """Return settings that train on `count` images in a fraction of the time: SpeedNet with half the width.
 
-    Flip, seed, device and precision are those of the run. Where the images are too small for SpeedNet, return `config` itself. count: includes
-    excluded images, so that excluding one more does not change the settings.
+    Flip, seed, device and precision are those of the run. Where the images are too small for SpeedNet, return `config` itself; so too, without mirrored
+    predictions, where only the head learns, on kept features. count: includes excluded images, so that excluding one more does not change the settings.
     """
+    if plan_stages(config) == (StagePlan(HEAD, 0, config.epochs),):
+        return make_config(**{**config.model_dump(), "mirror": False})
     if image_size < min_image_side("speed"):
         return config
     flips = config.flip != "off"
@@ -100,7 +104,7 @@ def cross_validate_run(
     saved = read_out_of_fold(folder, source.info, recipe, folds)
     if saved and saved.covers(rows_of(images)):
         return saved
-    return (yield from cross_validate(images, source.info, recipe, folder, folds))
+    return (yield from cross_validate(images, source.info, recipe, folder, folds, open_feature_store(source)))
 
 
 def load_all_training_images(source: DataSource) -> Generator[Progress, None, ImageSet]:
@@ -115,11 +119,16 @@ def load_all_training_images(source: DataSource) -> Generator[Progress, None, Im
 
 
 def cross_validate(
-    images: ImageSet, info: DataInfo, recipe: TrainConfig, folder: Path, folds: int = FOLDS
+    images: ImageSet,
+    info: DataInfo,
+    recipe: TrainConfig,
+    folder: Path,
+    folds: int = FOLDS,
+    store: FeatureStore | None = None,
 ) -> Generator[Progress, None, OutOfFoldPredictions]:
     """Train `folds` models with `recipe`, each without one fold of `images`, which it then classifies. Raises StudioError.
 
-    Early stopping is off: held-out images must not decide when training ends.
+    store: where features of frozen layers are kept, None for nowhere. Early stopping is off: held-out images must not decide when training ends.
     """
     recipe = make_config(**{**recipe.model_dump(), "patience": 0})
     fold_of = stratified_folds(images.labels, folds, recipe.seed)
@@ -133,7 +142,7 @@ def cross_validate(
     paths = [place / f"fold-{key}-{number}.npy" for number in range(folds)]
     for number, path in enumerate(paths):
         if _read_logits(path, ((fold_of == number).sum(), len(info.classes))) is None:
-            logits = yield from _held_out_logits(images, info, recipe, fold_of, number, folds)
+            logits = yield from _held_out_logits(images, info, recipe, fold_of, number, folds, store)
             with _writing():
                 write_atomically(path, partial(np.save, arr=logits))
     logits = np.empty((len(images), len(info.classes)), np.float32)
@@ -158,7 +167,13 @@ def stratified_folds(labels: np.ndarray, folds: int, seed: int) -> np.ndarray:
 
 
 def _held_out_logits(
-    images: ImageSet, info: DataInfo, recipe: TrainConfig, fold_of: np.ndarray, number: int, folds: int
+    images: ImageSet,
+    info: DataInfo,
+    recipe: TrainConfig,
+    fold_of: np.ndarray,
+    number: int,
+    folds: int,
+    store: FeatureStore | None,
 ) -> Generator[Progress, None, np.ndarray]:
     """Return the logits (n, classes) float32 of the images of fold `number` by a model trained on all others."""
     device = choose_device(recipe.device)
@@ -169,11 +184,11 @@ def _held_out_logits(
     if recipe.batch_size > len(training):
         recipe = make_config(**{**recipe.model_dump(), "batch_size": len(training)})
     with determinism(recipe.deterministic):
-        trainer, card = make_trainer(recipe, info, training, device, validation)
+        trainer, card = make_trainer(recipe, info, training, device, validation, store)
         yield from _train(trainer, f"{stage}: training")
-        batches = Batches(held_out, batch_size=BATCH, device=device, mean=card.mean, std=card.std)
+        reading = yield from read_for_model(trainer.validated_model, card, held_out, device, store, batch_size=BATCH)
         logits = yield from compute_logits(
-            trainer.validated_model, batches, f"{stage}: classifying held-out images", trainer.arithmetic
+            reading.module, reading.batches, f"{stage}: classifying held-out images", trainer.arithmetic
         )
     return logits.cpu().numpy()
 
@@ -222,9 +237,9 @@ def _save(folder: Path, predictions: OutOfFoldPredictions) -> None:
 
 
 def _recipe_key(info: DataInfo, recipe: TrainConfig, folds: int) -> str:
-    """Return a key of the recipe and the set as it was imported and split, without its corrections."""
+    """Return a key of the recipe, the shape of the images, and the set as it was imported and split, without its corrections."""
     recipe = make_config(**{**recipe.model_dump(), "patience": 0})
-    return _digest(info.fingerprint.partition("-")[0], info.classes, recipe.model_dump_json(), folds)
+    return _digest(info.fingerprint.partition("-")[0], info.image_size, info.fit, info.classes, recipe.model_dump_json(), folds)
 
 
 def _fold_key(images: ImageSet, info: DataInfo, recipe: TrainConfig, folds: int) -> str:

@@ -16,7 +16,7 @@ from cnn_core.config.schema import TrainConfig
 from cnn_core.data.epoch_order import EpochOrder
 from cnn_core.data.splits import draw_folds
 from cnn_core.device import Arithmetic
-from cnn_core.events import Progress, Steps
+from cnn_core.events import Note, Progress, Steps
 from cnn_core.inference.logits import compute_logits
 from cnn_core.training.loop import Trainer
 from cnn_core.training.optimizer import make_optimizer
@@ -60,10 +60,10 @@ class HeadCrossValidation:
         self.is_possible = is_head_alone and not config.mirror and LEAST_IMAGES <= count <= MOST_IMAGES
         self._head = copy.deepcopy(trainer.model.get_submodule(stage.part)) if self.is_possible else nn.Identity()
 
-    def run(self, config: TrainConfig) -> Generator[Progress, None, torch.Tensor | None]:
+    def run(self, config: TrainConfig) -> Generator[Progress | Note, None, torch.Tensor | None]:
         """Return for each image whether its label was predicted, (N,) bool, after the training with `config`; None where it is not possible.
 
-        Yields Progress. The features are computed again where the training was resumed after its last epoch.
+        Yields Progress, and Notes of features that cannot be kept. Features are computed again where the training was resumed after its last epoch.
         """
         if not self.is_possible:
             return None

@@ -7,12 +7,14 @@ import math
 from collections.abc import Generator
 from dataclasses import dataclass
 
+from cnn_core.config.images import open_images
 from cnn_core.config.schema import TrainConfig
-from cnn_core.data.open import open_source
 from cnn_core.device import choose_device
 from cnn_core.errors import SettingError
 from cnn_core.events import Progress
+from cnn_core.features.store import open_feature_store
 from cnn_core.home import Home
+from cnn_core.training.pretrained import with_weights_file
 from cnn_core.training.recipe import load_training_images, make_trainer
 
 LOWEST, HIGHEST, STEPS = 1e-6, 10.0, 120
@@ -47,10 +49,11 @@ def find_learning_rate(config: TrainConfig, home: Home) -> Generator[Progress, N
 
     Proposes a tenth of the one with the lowest smoothed loss (Howard and Gugger, 2020). Raises SettingError when the loss never fell.
     """
-    source = open_source(config.data, home)
+    source = open_images(config, home)
     images, validation = yield from load_training_images(source)
-    trainer, _ = make_trainer(config, source.info, images, choose_device(config.device), validation)
-    yield from trainer.enter_stage()
+    device, store = choose_device(config.device), open_feature_store(source)
+    trainer, _ = make_trainer(with_weights_file(config, home), source.info, images, device, validation, store)
+    yield from (event for event in trainer.enter_stage() if isinstance(event, Progress))
     learning_rates: list[float] = []
     losses: list[float] = []
     running_mean = 0.0

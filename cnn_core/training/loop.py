@@ -21,13 +21,13 @@ from cnn_core.data.epoch_order import EpochOrder
 from cnn_core.device import Arithmetic
 from cnn_core.errors import DivergedError
 from cnn_core.events import Epoch, Note, Progress, StageStarted, Steps
+from cnn_core.features.batches import FeatureBatches
 from cnn_core.inference.dead_channels import ActivationMonitor
 from cnn_core.inference.logits import class_accuracy, compute_logits, loss_and_accuracy
 from cnn_core.text import counted
 from cnn_core.training.batch_norm import statistics_of, with_settled_statistics
 from cnn_core.training.compilation import Forward
 from cnn_core.training.correctness import CorrectnessTracker
-from cnn_core.training.features import FeatureBatches
 from cnn_core.training.meter import Meter
 from cnn_core.training.optimizer import Optimizers
 from cnn_core.training.schedule import ProgressiveResizing, WarmUp
@@ -109,8 +109,8 @@ class Trainer:
         if self.epochs_done < self.epochs:
             yield Note(STOPPED_EARLY.format(epoch=self.epochs_done, epochs=counted(self.patience, "epoch")))
 
-    def enter_stage(self) -> Generator[Progress, None, None]:
-        """Enter the stage of the next epoch, and compute the features that it reads."""
+    def enter_stage(self) -> Generator[Progress | Note, None, None]:
+        """Enter the stage of the next epoch, and read or compute the features that it needs."""
         self._use(next(stage for stage in reversed(self.stages) if stage.plan.before <= self.epochs_done))
         yield from self.stage.prepare()
 
@@ -179,7 +179,8 @@ class Trainer:
         """
         # Dropout draws from torch's global generator, which other threads use too: seeded anew, a step always draws the same numbers.
         torch.manual_seed(self.seed * 1_000_003 + self.meter.step)
-        if self.resizing and (side := self.resizing(self.meter.step)) < images.shape[-1]:
+        has_images = not self.stage.part
+        if has_images and self.resizing and (side := self.resizing(self.meter.step)) < images.shape[-1]:
             images = nn.functional.interpolate(images, size=(side, side), mode="bilinear")
         with self.arithmetic.autocast():
             logits = self._forward(images)

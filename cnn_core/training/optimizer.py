@@ -68,27 +68,27 @@ class ConvMuon(Muon):
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], **options: Any) -> None:
-        self._originals = list(parameters)
-        super().__init__([nn.Parameter(_as_matrix(p.detach(), like=p)) for p in self._originals], **options)
+        self.originals = {nn.Parameter(_as_matrix(p.detach(), like=p)): p for p in parameters}  # by their matrices
+        super().__init__(list(self.originals), **options)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         super().zero_grad(set_to_none)
-        for parameter in self._originals:
+        for parameter in self.originals.values():
             parameter.grad = None
 
     def gather_gradients(self) -> None:
         """Set the matrices' gradients: views of the parameters' gradients, which have the parameters' memory layout."""
-        for matrix, parameter in zip(self.param_groups[0]["params"], self._originals, strict=True):
+        for matrix, parameter in self.originals.items():
             matrix.grad = None if parameter.grad is None else _as_matrix(parameter.grad, like=parameter)
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
-        (group,) = self.param_groups
         self.gather_gradients()
-        if all(multiplies_bfloat16(matrix.device) for matrix in group["params"]):
+        if all(multiplies_bfloat16(matrix.device) for matrix in self.originals):
             super().step()  # type: ignore[no-untyped-call]  # torch's Muon has no types
         else:
-            self._step_in_float32(group)
+            for group in self.param_groups:
+                self._step_in_float32(group)
 
     def _step_in_float32(self, group: dict[str, Any]) -> None:
         for matrix in group["params"]:

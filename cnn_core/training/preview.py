@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from cnn_core.config.images import open_images
 from cnn_core.config.schema import TrainConfig
-from cnn_core.data.open import open_source
 from cnn_core.data.source import DataInfo, ImageSet
 from cnn_core.data.statistics import channel_statistics
 from cnn_core.events import Progress
@@ -28,7 +28,7 @@ class Preview:
 
 def preview_batch(config: TrainConfig, home: Home, limit: int = 24) -> Generator[Progress, None, Preview]:
     """Return the first `limit` images of the run's first batch. Raises DataError or SettingError as training would."""
-    source = open_source(config.data, home)
+    source = open_images(config, home)
     images, validation = yield from load_training_images(source)
     training, _ = split_validation(images, config, validation)
     mean, std = channel_statistics(training)

@@ -11,22 +11,25 @@ from pathlib import Path
 import torch
 
 from cnn_core.config.fitting import TOO_FEW_IMAGES
+from cnn_core.config.images import open_images
 from cnn_core.config.schema import TrainConfig
 from cnn_core.config.suggestions import divergence_remedy
 from cnn_core.data.batches import Batches, Normalise
 from cnn_core.data.epoch_order import EpochOrder
-from cnn_core.data.open import open_source
 from cnn_core.data.source import DataInfo, DataSource, ImageSet
 from cnn_core.data.splits import split_training_images
 from cnn_core.data.statistics import channel_statistics
 from cnn_core.device import choose_arithmetic, choose_device, describe_device, determinism, should_compile
 from cnn_core.errors import DataError, SettingError
 from cnn_core.events import Event, Finished, Note, Progress, Started
+from cnn_core.features.frozen_layers import FrozenLayers
+from cnn_core.features.store import FeatureStore, open_feature_store
 from cnn_core.home import CURVES_IMAGE, PREDICTIONS_IMAGE, Home
 from cnn_core.metrics.evaluation import evaluate, evaluation_key, save_evaluation
 from cnn_core.models.checkpoint import drop_checkpoints
 from cnn_core.models.layers import PreparedModel
-from cnn_core.models.registry import count_trainable, find_family
+from cnn_core.models.pretrained_input import Statistics, expected_statistics
+from cnn_core.models.registry import count_trainable, is_depthwise
 from cnn_core.models.saving import ModelCard, load_model, save_card
 from cnn_core.training.augmentation import make_augmentations, make_mixing
 from cnn_core.training.compilation import CompiledModel
@@ -35,16 +38,15 @@ from cnn_core.training.figures import draw_predictions, draw_training_curves
 from cnn_core.training.head_cross_validation import HeadCrossValidation
 from cnn_core.training.loop import Trainer
 from cnn_core.training.meter import Meter
+from cnn_core.training.pretrained import recorded_sha256, with_weights_file
 from cnn_core.training.resource_monitor import ResourceMonitor
 from cnn_core.training.schedule import make_resizing
 from cnn_core.training.session import TrainingSession
 from cnn_core.training.stages import make_stages
 
 PREPARATION_IMAGES = 5000  # images from which a model with a `prepare` method computes its first layer
-FEATURES_BATCH = 32  # images of which features are computed at a time
 TOO_LARGE_BATCH = "Batch size is {batch_size:,}, more than the {count:,} training images. Choose a smaller batch size."
 NO_FIGURES = "The images of the curves and the predictions could not be written ({reason}). Free some disk space."
-Statistics = tuple[tuple[float, ...], tuple[float, ...]]  # mean and standard deviation per channel
 
 
 def train_run(
@@ -57,10 +59,11 @@ def train_run(
     """
     with determinism(config.deterministic):
         device = choose_device(config.device)
-        source = open_source(config.data, home)
+        source = open_images(config, home)
         images, validation = yield from load_training_images(source)
         yield from map(Note, images.notes)
-        trainer, card = make_trainer(config, source.info, images, device, validation)
+        store = open_feature_store(source)
+        trainer, card = make_trainer(with_weights_file(config, home), source.info, images, device, validation, store)
         yield Started(
             parameters=count_trainable(trainer.model),
             device=f"{describe_device(device)}, {trainer.arithmetic}",
@@ -87,7 +90,7 @@ def train_run(
         test = yield from source.load("test")
         yield from map(Note, test.notes)
         best, card = load_model(folder, device)
-        evaluation = yield from evaluate(best, card, test, device)
+        evaluation = yield from evaluate(best, card, test, device, store=store)
         save_evaluation(folder, evaluation_key(folder, config, source.info.fingerprint, "test", None), evaluation)
         yield Progress("Drawing curves and predictions", 0, 1)
         try:
@@ -109,12 +112,22 @@ def _count_classes(batches: EpochOrder, info: DataInfo) -> tuple[int, ...]:
 
 
 def make_trainer(
-    config: TrainConfig, info: DataInfo, images: ImageSet, device: torch.device, validation: ImageSet | None = None
+    config: TrainConfig,
+    info: DataInfo,
+    images: ImageSet,
+    device: torch.device,
+    validation: ImageSet | None = None,
+    store: FeatureStore | None = None,
 ) -> tuple[Trainer, ModelCard]:
-    """Return a new trainer and the card of its model. Raises DataError or SettingError when the settings do not fit the data."""
+    """Return a new trainer and the card of its model. Raises DataError or SettingError when the settings do not fit the data.
+
+    store: where features of frozen layers are kept, None for nowhere.
+    """
+    config = with_weights_file(config, Home.from_environment())  # where no caller has named the file, as in cross-validation
     training, validation = split_validation(images, config, validation)
     options = config.model_options
-    mean, std = _statistics(config, info.channels) or channel_statistics(training)
+    expected = expected_statistics(config.model, config.timm_name, config.starting_weights, info.channels)
+    mean, std = expected or channel_statistics(training)
     card = ModelCard(
         model=config.model,
         options={name: value for name, value in options.items() if name != "weights"},
@@ -127,8 +140,9 @@ def make_trainer(
         fit=info.fit,
         mirror=config.mirror and config.flip != "off",
         fingerprint=info.fingerprint,
+        weights_sha256=recorded_sha256(config.starting_weights),
     )
-    depthwise = find_family(config.model).depthwise
+    depthwise = is_depthwise(config.model, config.timm_name)
     arithmetic = choose_arithmetic(config.precision, config.channels_last, device, depthwise=depthwise)
     torch.manual_seed(config.seed)
     model = card.build(weights=config.starting_weights)
@@ -139,9 +153,9 @@ def make_trainer(
     model = arithmetic.place(model)
     batches = training_batches(config, info, training, (mean, std), device)
     steps = config.epochs * len(batches)
-    make_plain = partial(Batches, training, batch_size=FEATURES_BATCH, device=device, mean=mean, std=std)
     checked = Batches(validation, batch_size=500, device=device, mean=mean, std=std)
-    stages = make_stages(config, model, batches, checked, make_plain, arithmetic)
+    freeze = partial(FrozenLayers, model, arithmetic=arithmetic, mean=mean, std=std, store=store)
+    stages = make_stages(config, model, batches, checked, (training, validation), freeze)
     return Trainer(
         model=model,
         batches=stages[0].batches,
@@ -161,12 +175,6 @@ def make_trainer(
         starts_untrained=config.starting_weights == "scratch",
         meter=Meter(remedy=divergence_remedy(config), resources=ResourceMonitor(device)),
     ), card
-
-
-def _statistics(config: TrainConfig, channels: int) -> Statistics | None:
-    """Return the mean and standard deviation that the pretrained weights of a model expect; None for other weights or models."""
-    statistics = find_family(config.model).statistics if config.starting_weights == "pretrained" else None
-    return ((statistics[0],) * channels, (statistics[1],) * channels) if statistics else None
 
 
 def training_batches(

@@ -12,19 +12,22 @@ from torch import nn
 from cnn_core.config.schema import TrainConfig
 from cnn_core.data.batches import Batches
 from cnn_core.data.epoch_order import EpochOrder
-from cnn_core.device import Arithmetic
-from cnn_core.events import Progress
+from cnn_core.data.source import ImageSet
+from cnn_core.events import Note, Progress
+from cnn_core.features.batches import FeatureBatches
+from cnn_core.features.frozen_layers import FrozenLayers
+from cnn_core.models.layer_groups import frozen_modules, learning_names
 from cnn_core.models.registry import find_family
-from cnn_core.training.features import FeatureBatches
+from cnn_core.training.layer_decay import decay_learning_rates
 from cnn_core.training.optimizer import Optimizers, make_optimizer
 from cnn_core.training.schedule import WarmUp, make_schedule
 
-HEAD, ALL = "head", "all"
+HEAD, BLOCKS, ALL = "head", "blocks", "all"  # what learns: the head, the last blocks with it, everything
 
 
 @dataclass(frozen=True)
 class StagePlan:
-    """`epochs` epochs, after `before` others, in which the layers called `trained` (HEAD or ALL) learn."""
+    """`epochs` epochs, after `before` others, in which the layers called `trained` (HEAD, BLOCKS or ALL) learn."""
 
     trained: str
     before: int
@@ -38,7 +41,7 @@ def plan_stages(config: TrainConfig) -> tuple[StagePlan, ...]:
     if config.train == HEAD:
         return (StagePlan(HEAD, 0, config.epochs),)
     first = min(config.head_epochs, config.epochs - 1)
-    rest = StagePlan(ALL, first, config.epochs - first)
+    rest = StagePlan(config.train, first, config.epochs - first)
     return (StagePlan(HEAD, 0, first), rest) if config.head_epochs else (rest,)
 
 
@@ -46,7 +49,8 @@ def plan_stages(config: TrainConfig) -> tuple[StagePlan, ...]:
 class Stage:
     """What a Trainer reads, computes and updates in the epochs of `plan`.
 
-    part: the dotted name of the module that receives the batches, "" for the whole model. learning: the parameters that are updated.
+    part: the dotted name of the module that receives the batches, "" for the whole model. learning: the parameters that are updated. frozen: the
+    modules in evaluation mode.
     """
 
     plan: StagePlan
@@ -56,9 +60,10 @@ class Stage:
     schedule: WarmUp
     part: str = ""
     learning: tuple[nn.Parameter, ...] = ()
+    frozen: tuple[nn.Module, ...] = ()
 
-    def prepare(self) -> Generator[Progress, None, None]:
-        """Compute the features of a frozen network, where this stage needs them. Yields Progress."""
+    def prepare(self) -> Generator[Progress | Note, None, None]:
+        """Read or compute the features of a frozen network, where this stage needs them. Yields Progress and Notes."""
         for batches in (self.batches, self.validation):
             if isinstance(batches, FeatureBatches):
                 yield from batches.prepare()
@@ -73,6 +78,8 @@ class Stage:
         """Set what learns to training mode, and what is frozen to evaluation mode: frozen batch norms keep their statistics."""
         model.train(not self.part)
         model.get_submodule(self.part).train()
+        for module in self.frozen:
+            module.eval()
 
 
 def make_stages(
@@ -80,30 +87,62 @@ def make_stages(
     model: nn.Module,
     batches: Batches,
     validation: Batches,
-    make_plain: Callable[[], Batches],
-    arithmetic: Arithmetic,
+    plain: tuple[ImageSet, ImageSet],
+    freeze: Callable[[str], FrozenLayers],
 ) -> tuple[Stage, ...]:
     """Return the stages of a training of `model`.
 
-    make_plain: makes the images of `batches` without augmentation, in their order, which on a GPU takes its memory; called where features are read.
+    plain: the images of `batches` and of `validation`, in their order, of which features are computed. freeze: returns the layers before a module,
+    by its name.
     """
     stages: list[Stage] = []
     for plan in plan_stages(config):
-        part = find_family(config.model).head if plan.trained == HEAD else ""
-        module = model.get_submodule(part)
+        head = find_family(config.model).head
+        part = head if plan.trained == HEAD else ""
         read: EpochOrder = batches
         validated: EpochOrder = validation
         if part:
-            read = FeatureBatches(
-                make_plain(), model, part, arithmetic, batch_size=config.batch_size, shuffle=True, seed=config.seed
-            )
+            layers, (training_images, validation_images) = freeze(part), plain
+            read = FeatureBatches(training_images, layers, batch_size=config.batch_size, shuffle=True, seed=config.seed)
             if not config.mirror:  # else the model averages over mirrored images, of which these are no features
                 size = validation.batch_size
-                validated = FeatureBatches(validation, model, part, arithmetic, batch_size=size, shuffle=False, seed=0)
-        learning = tuple(parameter for parameter in module.parameters() if parameter.requires_grad)
-        schedule = stage_schedule(config, plan, len(read))
-        stages.append(Stage(plan, read, validated, make_optimizer(config, module), schedule, part, learning))
+                validated = FeatureBatches(validation_images, layers, batch_size=size, shuffle=False, seed=0)
+        names = learning_names(model, head, count_learning_blocks(config, plan.trained))
+        learning = tuple(value for name, value in model.named_parameters() if name in names and value.requires_grad)
+        norms = has_frozen_norms(config, plan.trained)
+        frozen = tuple(frozen_modules(model, names, has_frozen_norms=norms)) if norms or plan.trained == BLOCKS else ()
+        optimizer = make_stage_optimizer(config, plan.trained, model, learning)
+        stages.append(Stage(plan, read, validated, optimizer, stage_schedule(config, plan, len(read)), part, learning, frozen))
     return tuple(stages)
+
+
+def count_learning_blocks(config: TrainConfig, trained: str) -> int | None:
+    """Return how many blocks learn besides the head in a stage; None for all of them."""
+    return {HEAD: 0, BLOCKS: config.trained_blocks, ALL: None}[trained]
+
+
+def make_stage_optimizer(config: TrainConfig, trained: str, model: nn.Module, learning: tuple[nn.Parameter, ...]) -> Optimizers:
+    """Return the optimizer of the parameters `learning` of `model`, with learning rates that fall from block to block where they do."""
+    head, frozen = find_family(config.model).head, {*model.parameters()} - {*learning}
+    wanted = {parameter: parameter.requires_grad for parameter in frozen}
+    for parameter in frozen:
+        parameter.requires_grad_(False)
+    optimizer = make_optimizer(config, model.get_submodule(head if trained == HEAD else ""))
+    for parameter, requires_grad in wanted.items():
+        parameter.requires_grad_(requires_grad)
+    if has_layer_decay(config, trained):
+        decay_learning_rates(optimizer, model, head, config.layer_decay)
+    return optimizer
+
+
+def has_frozen_norms(config: TrainConfig, trained: str) -> bool:
+    """Whether batch norms keep the statistics of the pretrained weights in a stage in which they may learn."""
+    return config.frozen_norm and trained != HEAD and config.starting_weights != "scratch"
+
+
+def has_layer_decay(config: TrainConfig, trained: str) -> bool:
+    """Whether the learning rate falls from block to block in a stage."""
+    return config.layer_decay < 1 and trained != HEAD and config.starting_weights != "scratch"
 
 
 def stage_schedule(config: TrainConfig, plan: StagePlan, steps_per_epoch: int) -> WarmUp:
@@ -113,5 +152,5 @@ def stage_schedule(config: TrainConfig, plan: StagePlan, steps_per_epoch: int) -
 
 
 def stage_learning_rate(config: TrainConfig, trained: str) -> float:
-    """Return the peak learning rate of a stage: the fine-tuning rate where all layers of a pretrained network learn."""
-    return config.learning_rate * (config.fine_tuning_rate if trained == ALL and config.starting_weights != "scratch" else 1.0)
+    """Return the peak learning rate of a stage: the fine-tuning rate where more than the head of a pretrained network learns."""
+    return config.learning_rate * (config.fine_tuning_rate if trained != HEAD and config.starting_weights != "scratch" else 1.0)

@@ -17,7 +17,7 @@ import streamlit as st
 from cnn_core.errors import StudioError
 from cnn_core.events import Progress
 from pages.shared.progress import CANCELLED, run_with_progress
-from pages.shared.text import plain
+from pages.shared.removed_set import show_data_error
 
 Result = TypeVar("Result")
 Entries = dict[Hashable, tuple[Hashable, Any]]  # name -> (version, value), least recently used first
@@ -96,7 +96,7 @@ def compute(kind: Kind, name: Hashable, version: Hashable, steps: Generator[Prog
     try:
         store(kind, name, version, run_with_progress(steps, work))
     except StudioError as error:
-        st.error(plain(error), icon=":material/error:")
+        show_data_error(error)
         return False
     return True
 

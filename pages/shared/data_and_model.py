@@ -149,7 +149,9 @@ def show_facts(info: DataInfo) -> None:
 
 
 def describe_facts(info: DataInfo) -> str:
-    """Return the numbers of images and classes, and the images' format: "24 training images · 1 test image · 2 classes · 64×64 colour"."""
+    """Return the numbers of images and classes, and the images' format: "24 training images · 1 test image · 2 classes · 64×64 colour"; of
+    photographs "colour, up to 512 pixels"."""
     side, colour = info.image_size, GREY if info.channels == 1 else COLOUR
+    size = f"{colour}, up to {info.kept_side} pixels" if info.kept_side else f"{side}×{side} {colour}"
     counts = (counted(info.train_count, "training image"), counted(info.test_count, "test image"))
-    return " · ".join((*counts, counted(len(info.classes), "class", "classes"), f"{side}×{side} {colour}"))
+    return " · ".join((*counts, counted(len(info.classes), "class", "classes"), size))

@@ -6,9 +6,9 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
+from cnn_core.config.images import open_images
 from cnn_core.data.decoder import DecodedImage
 from cnn_core.data.imported import OnDemandSource
-from cnn_core.data.open import open_source
 from cnn_core.data.source import ImageSet, Split
 from cnn_core.errors import DataError
 from cnn_core.runs.run import Run
@@ -20,7 +20,7 @@ from pages.shared.run_models import images_of
 from pages.shared.server import get_store
 from pages.shared.text import plain
 
-SPLITS: dict[str, Split] = {"Test": "test", "Validation": "val", "Training": "train"}
+SPLITS: dict[str, Split] = {"Validation": "val", "Test": "test", "Training": "train"}  # the test set is for the final model
 SPLIT_LABEL = "Split"
 IMAGE_NAME = "{split} image {index:,}, true class **{truth}**"
 SPLIT_HELP = "The model was trained on the training images, so its predictions for them are better than for new images."
@@ -29,7 +29,7 @@ SPLIT_HELP = "The model was trained on the training images, so its predictions f
 def choose_data_set_image(run: Run) -> DecodedImage | None:
     """Show and return the chosen image; None where there are none."""
     try:
-        source = open_source(run.config.data, get_store().home)
+        source = open_images(run.config, get_store().home)
     except DataError as error:
         show_data_error(error)
         return None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from cnn_core.data.open import open_source
+from cnn_core.config.images import open_images
 from cnn_core.data.source import DataSource, ImageSet, Split
 from cnn_core.home import WEIGHTS, epoch_file, saved_epochs
 from cnn_core.runs.run import Run
@@ -50,7 +50,7 @@ class EvaluationSubject:
     @property
     def source(self) -> DataSource:
         """The data set as it is now. Raises DataError."""
-        return open_source(self.run.config.data, get_store().home)
+        return open_images(self.run.config, get_store().home)
 
     def evaluation(self, split: Split | None = None) -> "Evaluation":
         """Return the evaluation on its split or another one, computed with progress unless it is cached. Raises StudioError."""

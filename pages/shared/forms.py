@@ -11,12 +11,13 @@ from streamlit.delta_generator import DeltaGenerator
 from cnn_core.config.defaults import BELONGS_TO_OPTIMIZER, make_config
 from cnn_core.config.schema import GROUPS, TrainConfig, choices, format_range, has_effect, label, metadata
 from cnn_core.config.settings_link import settings_without_defaults
+from cnn_core.models.pretrained_table import NETWORKS
 from pages.charts.components.tooltips import reach_tooltips
 from pages.shared.links import glossary_topic, page_file, term_link
 
 FIELDS = TrainConfig.model_fields
 COLUMNS = 3
-STEPS = {"width": 0.25, "clip_norm": 0.5, "weight_decay": 0.0005, "ema": 0.01, "rotation": 1.0, "shear": 1.0}
+STEPS = {"size": 32.0, "width": 0.25, "clip_norm": 0.5, "weight_decay": 0.0005, "ema": 0.01, "rotation": 1.0, "shear": 1.0}
 
 
 @cache  # all fields together take 0.3 s, and every rerun draws them
@@ -140,12 +141,21 @@ def _widget(name: str, value: Any, key: str) -> Any:
         return st.toggle(title, value=value, wrap=True, help=about, key=key)
     if options := choices(name):
         return st.selectbox(title, options, index=options.index(value), help=about, key=key)
+    if name == "timm_name":  # any name can be typed
+        names = list(dict.fromkeys([*NETWORKS, value, st.session_state.get(key, value)]))
+        return st.selectbox(
+            title, names, names.index(value), format_func=_network_title, accept_new_options=True, help=about, key=key
+        )
     if kind is str:
         return st.text_input(title, value=value, help=about, key=key)
     if kind is int:  # a field for whole numbers alone would cut the decimals off, silently
-        number = st.number_input(title, value=float(value), step=1.0, format="%g", help=about, key=key)
+        number = st.number_input(title, value=float(value), step=STEPS.get(name, 1.0), format="%g", help=about, key=key)
         return int(number) if float(number).is_integer() else number
     return st.number_input(title, value=float(value), step=_step(name, value), format="%g", help=about, key=key)
+
+
+def _network_title(name: str) -> str:
+    return f"{NETWORKS[name].title} ({name})" if name in NETWORKS else name
 
 
 def default_value(name: str, chosen: Mapping[str, Any]) -> Any:

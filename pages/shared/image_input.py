@@ -42,12 +42,13 @@ def choose_own_image(
     return inputs[choose_input(key, list(inputs))]()
 
 
-def choose_input(key: str, inputs: Sequence[str]) -> str:
-    """Return the chosen one of `inputs`; the default is the first."""
+def choose_input(key: str, inputs: Sequence[str], default: str = "") -> str:
+    """Return the chosen one of `inputs`; without a `default`, the first is chosen at first."""
+    first = default or inputs[0]
     chosen = st.segmented_control(
-        "Input", inputs, default=inputs[0], required=True, label_visibility="collapsed", key=input_key(key), wrap=True
+        "Input", inputs, default=first, required=True, label_visibility="collapsed", key=input_key(key), wrap=True
     )
-    return chosen or inputs[0]
+    return chosen or first
 
 
 def input_key(key: str) -> str:

@@ -10,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from cnn_core.config.schema import FIELDS, metadata, title
 from cnn_core.errors import DataError, DeviceError, SettingError, StudioError
-from pages.shared.text import plain
+from pages.shared.removed_set import show_data_error
 
 NOTHING_STARTED = "Nothing was started."
 CORRECT_IN_TAB = "Correct “{setting}” in the tab {tab}."
@@ -22,16 +22,17 @@ def show_refusal(error: StudioError, places: Mapping[str, DeltaGenerator], *, is
 
     places: what stands below each field, by the setting's name. is_start: whether a run was to be started.
     """
-    prefix, where = f"{NOTHING_STARTED} " if is_start else "", list[str]()
+    prefix, where = NOTHING_STARTED if is_start else "", list[str]()
     for one in (error, *(error.others if isinstance(error, SettingError) else ())):
         if (name := refused_field(one)) not in places:
-            st.error(f"{prefix}{plain(one)}", icon=":material/error:")
+            show_data_error(one, prefix)
             continue
-        places[name].error(plain(one), icon=":material/error:")
+        with places[name]:
+            show_data_error(one)
         tab = metadata(name).group
         where.append(CORRECT_IN_TAB.format(setting=title(name), tab=tab) if tab else CORRECT_ABOVE.format(setting=title(name)))
     if where:
-        st.warning(f"{prefix}{' '.join(where)}", icon=":material/arrow_upward:")
+        st.warning(" ".join(filter(None, [prefix, *where])), icon=":material/arrow_upward:")
 
 
 def refused_field(error: StudioError) -> str:

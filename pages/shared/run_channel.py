@@ -3,7 +3,7 @@
     run store --(one reader for each watched run)--> Channel --(messages)--> the connections of stream.py
 
 A message's id is the position that it reaches ("events.steps.epochs"). A browser that lost its connection sends the id back and gets the
-events after it. Everything runs on the server's event loop; only reading the store happens on a helper thread.
+events after it.
 """
 
 import asyncio
@@ -21,75 +21,43 @@ from cnn_core.runs.history_cache import read_history
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
 from cnn_core.runs.waiting import WaitingLine
+from pages.shared.live_channel import LiveChannel
 from pages.shared.status_channel import StatusChannel
 
 POLL_SECONDS = 0.2
 # The store is read less often for many viewers: each of them gets a message, which takes time from the training beside it.
 POLL_SECONDS_PER_VIEWER, LONGEST_POLL_SECONDS = 0.02, 1.0
 RETRY_SECONDS = 1.0
-HEARTBEAT_SECONDS = 15  # without a message, after which a comment shows that the connection is open
 BRANCHED = "branched from {parent} after epoch {epoch}"
 LARGEST_GAP = 4 * UPDATE_POINTS  # steps; a larger gap is filled by a snapshot, which is finer than one decimated update
 
 
-class Channel:
-    """The history of one run, read from the store while it has viewers."""
+class Channel(LiveChannel):
+    """The history of one run, read from the store while it has viewers. A run that is resumed after its channel has ended needs a new one."""
 
     def __init__(self, store: Store, run_id: str, line: WaitingLine | None = None) -> None:
-        self.viewers = 0
+        super().__init__()
         self._line, self._wait = line or WaitingLine(store), ""
         self._store, self._run_id = store, run_id
         self._history = History()
         self._run: Run | None = None
-        self._changed = asyncio.Condition()
         self._messages: dict[tuple[HistoryPosition | None, int, str], str] = {}
-        self._reader: asyncio.Task[None] | None = None
-        self._is_closed = False
 
-    async def watch(self, since: HistoryPosition | None) -> AsyncGenerator[str, None]:
+    def watch(self, since: HistoryPosition | None) -> AsyncGenerator[str, None]:
         """Yield the messages for one viewer: the events after `since`, then new ones, until the run has ended."""
-        self.viewers += 1
-        if self._reader is None:
-            self._reader = asyncio.create_task(self._follow())
-        sent: tuple[int, str, str] | None = None
-        try:
-            while True:
-                async with self._changed:
-                    news = self._changed.wait_for(lambda: self._is_closed or self.position not in (None, sent))  # noqa: B023
-                    try:
-                        await asyncio.wait_for(news, HEARTBEAT_SECONDS)
-                    except TimeoutError:
-                        yield ": heartbeat\n\n"
-                        continue
-                if self._is_closed or not self._run:
-                    return
-                # All of this before the message is sent: the channel continues to read meanwhile.
-                message, is_last = self._message(self._run, since), not self._run.is_active
-                since, sent = self._history.position(), self.position
-                yield message
-                if is_last:
-                    return
-        finally:
-            self.viewers -= 1
-            if not self.viewers and self._reader and not self.has_ended:
-                self._reader.cancel()
-                self._reader = None  # the next viewer starts another
+
+        def next_message() -> tuple[str, bool]:
+            nonlocal since
+            assert self._run, "a position is known once the run was read"
+            message, since = self._message(self._run, since), self._history.position()
+            return message, not self._run.is_active
+
+        return self._send(next_message)
 
     @property
     def position(self) -> tuple[int, str, str] | None:
         """The number of the last event, the run's status, and what it waits for; None before the store was read."""
         return (self._history.seq, self._run.status, self._wait) if self._run else None
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether the run has ended, so that nothing is read any more. A run that is resumed needs a new channel."""
-        return self._reader is not None and self._reader.done()
-
-    async def close(self) -> None:
-        """End every viewer's messages."""
-        async with self._changed:
-            self._is_closed = True
-            self._changed.notify_all()
 
     async def _follow(self) -> None:
         while True:
@@ -159,7 +127,7 @@ class Channels:
 
     async def close(self) -> None:
         """End all messages."""
-        channels: list[Channel | StatusChannel] = [*self._by_run.values(), *self._statuses.values()]
+        channels: list[LiveChannel] = [*self._by_run.values(), *self._statuses.values()]
         for channel in channels:
             await channel.close()
 

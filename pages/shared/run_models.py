@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import streamlit as st
 
+from cnn_core.config.images import open_images
 from cnn_core.config.schema import TrainConfig
-from cnn_core.data.open import open_source
 from cnn_core.data.source import ImageSet, Split, finish
 from cnn_core.errors import StudioError
 from cnn_core.events import Progress
@@ -112,13 +112,15 @@ def _draws_light_on_dark(run: str, version: str, _run: Run) -> bool:
 def images_of(run: Run, split: Split = "test") -> ImageSet:
     """Return the run's images of a split, in the order of its evaluation. Raises DataError."""
     config = run.config
-    fingerprint = open_source(config.data, get_store().home).info.fingerprint
+    info = open_images(config, get_store().home).info
     draw = config.drawn_by if split != "test" else ()
-    return _load_images(config.data, fingerprint, split, draw, config)
+    return _load_images(config.data, (info.fingerprint, info.image_size, info.fit), split, draw, config)
 
 
 @st.cache_resource(max_entries=cache.IMAGE_SETS.max_entries, show_spinner="Reading the images…")
-def _load_images(data: str, fingerprint: str, split: Split, draw: tuple[float, ...], _config: TrainConfig) -> ImageSet:
+def _load_images(
+    data: str, version: tuple[str, int, str], split: Split, draw: tuple[float, ...], _config: TrainConfig
+) -> ImageSet:
     from cnn_core.metrics.evaluation import load_split
 
-    return finish(load_split(open_source(data, get_store().home), _config, split))
+    return finish(load_split(open_images(_config, get_store().home), _config, split))

@@ -22,8 +22,8 @@ from cnn_core.runs.run import Run
 from pages.shared.links import page_file
 from pages.shared.people import check_paths, person
 from pages.shared.refusal import NOTHING_STARTED, show_refusal
+from pages.shared.removed_set import show_data_error
 from pages.shared.server import get_store
-from pages.shared.text import plain
 
 SUBMISSION = "submission-key"
 OPEN_DATA = "Open the data set"
@@ -74,8 +74,8 @@ def resume_run(run: Run) -> None:
 
 
 def _refuse_continuation(run: Run, error: StudioError) -> None:
-    """Show why the run is not continued, with a link to its images where they are the reason."""
-    st.error(f"{NOTHING_STARTED} {plain(error)}", icon=":material/error:")
+    """Show why the run is not continued; where its images are the reason, also a link to them, and what restores them from the bin."""
+    show_data_error(error, NOTHING_STARTED)
     if isinstance(error, DataError):
         st.page_link(
             page_file("data"), label=OPEN_DATA, icon=":material/photo_library:", query_params=data_query(run.config.data)

@@ -8,7 +8,7 @@ from cnn_core.runs.run import Run
 from cnn_core.search.trials import Trial
 
 # Settings that the time of an epoch depends on, all of them or the two that matter most: a rough estimate is better than none.
-SIMILAR_BY = (("data", "model", "width", "depth", "batch_size"), ("data", "model"))
+SIMILAR_BY = (("data", "model", "timm_name", "train", "width", "depth", "batch_size"), ("data", "model", "timm_name", "train"))
 LATEST_RUNS = 5
 
 

@@ -15,7 +15,9 @@ from cnn_core.runs.run import GRACE_SECONDS
 from cnn_core.runs.store import Store
 from tests.pages.studio_harness import Server, copy_trained_home
 
+# With one process for all tabs of a site, a tab finds the page's scripts compiled: a visit takes half as much processor time.
 FLAGS = [
+    "--process-per-site",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -95,7 +97,8 @@ def profile(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 # Scope "module": while it is open, Playwright runs an event loop in this thread, so that asyncio.run would fail.
 @pytest.fixture(scope="module")
-def chromium(profile: Path) -> Iterator[BrowserContext]:
+def chromium(profile: Path, server: Server) -> Iterator[BrowserContext]:
+    """Return a browser with a tab that stays open, and keeps the process of the site with the compiled scripts alive."""
     path = find_chromium()
     expect.set_options(timeout=TIMEOUT)
     with sync_playwright() as playwright:
@@ -103,6 +106,7 @@ def chromium(profile: Path) -> Iterator[BrowserContext]:
             profile, executable_path=path, args=FLAGS, viewport={"width": 1280, "height": 900}
         )
         context.set_default_timeout(TIMEOUT)
+        context.pages[0].goto(f"{server.url}/_stcore/health")
         yield context
         context.close()
 

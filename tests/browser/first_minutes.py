@@ -1,6 +1,7 @@
 """The first minutes of a newcomer in Chromium: open the page, train on digits with one click, draw a digit."""
 
 import time
+from collections.abc import Callable
 
 from playwright.sync_api import Page
 
@@ -11,10 +12,11 @@ PREDICTION = "[data-testid=stMetricValue]"
 CLASSIFIED = "a drawn digit that is classified correctly"
 
 
-def play_first_minutes(page: Page, url: str) -> dict[str, float]:
-    """Return the seconds from the first page to each step, in order; the last step is CLASSIFIED."""
+def play_first_minutes(page: Page, url: str, on_first_page: Callable[[], None] = lambda: None) -> dict[str, float]:
+    """Return the seconds from the first page to each step, in order; the last step is CLASSIFIED. on_first_page: called when it is there."""
     page.goto(url)
     page.locator("h1").wait_for()
+    on_first_page()
     start, seconds = time.perf_counter(), {}
 
     def note(step: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 from cnn_core.text import counted
+from pages.views.data.jobs import ANNOUNCEMENT, STATUS
 from pages.views.data.mode import IMPORT_IMAGES
 from pages.views.data.overview import CORRECTIONS, SKIPPED
 from tests.browser.pilot import DONE, assert_sound, settle, visit
@@ -58,7 +59,8 @@ def test_a_zip_is_imported_corrected_and_offered_for_training(page, server, tmp_
     expect(page.get_by_text(counted(29, "image"), exact=True)).to_be_visible()  # the data set that was shown last
 
 
-def test_a_zip_with_unsafe_paths_is_imported_without_them_and_reports_it(page, server, tmp_path):
+def test_a_zip_with_unsafe_paths_is_imported_without_them_and_reports_it_in_view_on_a_phone(page, server, tmp_path):
+    page.set_viewport_size({"width": 390, "height": 844})
     out = io.BytesIO(zipped(write_images(tmp_path / "pictures")))
     with zipfile.ZipFile(out, "a") as archive:
         archive.writestr("../../evil.png", b"x")
@@ -72,6 +74,8 @@ def test_a_zip_with_unsafe_paths_is_imported_without_them_and_reports_it(page, s
     name.fill("evil")
     name.press("Enter")
     page.locator(".st-key-data-import button").click()
+    expect(page.locator(".st-key-view-evil button")).to_be_in_viewport()  # it is far above the button that was pressed
+    expect(page.locator(".announcer")).to_have_text(ANNOUNCEMENT.format(name="evil", status=STATUS["finished"]))
     page.locator(".st-key-view-evil button").click()
     page.get_by_role("radio", name=f"{SKIPPED} (1)").click()
     page.wait_for_selector(DONE)

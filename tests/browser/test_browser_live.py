@@ -17,16 +17,20 @@ from tests.pages.manual_run import epoch, loss, started, steps, trained_here
 HEAD_STAGE, ALL_STAGE = StageStarted("head", 1, 2, 2562, 3_373_570), StageStarted("all", 2, 2, 3_373_570, 3_373_570)
 MARK = f"{LOSS}.theVeryNode = true"
 IS_MARKED = f"{LOSS}.theVeryNode === true"
+FILL = """() => [...document.querySelectorAll(".live-chart")].every(
+    (chart) => chart.clientWidth && Math.abs(chart._fullLayout?.width - chart.clientWidth) < 1)"""
 RANGES = f"[...{LOSS}.layout.xaxis.range, ...{LOSS}.layout.yaxis.range]"
 
 
 def test_steps_epochs_and_the_star_of_the_best_epoch_appear_live_without_a_rerun(page, server, store):
     with trained_here(store) as run:
-        store.log.append(
-            run, [Note("Left out: <img src=x onerror=alert(1)>.png is damaged."), started(), HEAD_STAGE, steps(1, 4)]
-        )
+        store.log.append(run, [Note("Left out: <img src=x onerror=alert(1)>.png is damaged."), started(), HEAD_STAGE])
         visit(page, server, "train", f"?run={run}")
+        expect(page.locator(".live")).to_have_attribute("data-empty", "true")
+        page.wait_for_timeout(500)  # in this time a chart without points would be drawn, which has no size yet
+        store.log.append(run, [steps(1, 4)])
         await_points(page, 4)
+        assert page.evaluate(f"{LOSS}._fullLayout.width") == pytest.approx(page.evaluate(f"{LOSS}.clientWidth"), abs=1)
         expect(page.locator(".live-notes li")).to_have_text("Left out: <img src=x onerror=alert(1)>.png is damaged.")
         trained = page.get_by_role("status").filter(has_text=describe_trained(HEAD_STAGE)["detail"])
         expect(trained).to_contain_text(describe_trained(HEAD_STAGE)["text"])
@@ -47,7 +51,7 @@ def test_steps_epochs_and_the_star_of_the_best_epoch_appear_live_without_a_rerun
         star = page.evaluate(f"(({{name, x, marker}}) => ({{name, x: Array.from(x), symbol: marker.symbol}}))({LOSS}.data[3])")
         assert star == {"name": "best", "x": [2], "symbol": "star"}
         shown = figure(page, "best"), figure(page, "accuracy"), figure(page, "epoch")
-        assert shown == ("80.0% epoch 2", "70.0% epoch 3", "4 / 4")
+        assert shown == ("80.0% epoch 2", "70.0% epoch 3", "3 / 4")
         assert page.locator(".live-step").inner_text() == "step 30 of 40"
         assert page.locator(".live-bar").get_attribute("aria-valuenow") == "75"
         assert page.evaluate(IS_MARKED), "the chart is still the node it was"
@@ -81,6 +85,23 @@ def test_chart_and_zoom_survive_updates_a_rerun_of_the_page_and_a_change_of_the_
         assert page.evaluate(RANGES) == zoomed
         assert page.evaluate(IS_MARKED)
         assert points(page) == list(range(1, 111))
+
+
+def test_the_curves_fill_their_cards_after_a_stage_without_curves_and_beside_a_closed_sidebar(page, server, store):
+    with trained_here(store) as run:
+        store.log.append(run, [started(1000, 1), Progress("Reading", 1, 9)])
+        visit(page, server, "train", f"?run={run}")
+        expect(page.locator(".live-stage")).to_have_text("Reading 1 of 9")
+        expect(page.locator(".live-bar")).to_have_attribute("aria-valuenow", "11")
+        page.wait_for_timeout(500)  # in this time the charts, which are still hidden, would be drawn
+        store.log.append(run, [steps(1, 50)])
+        await_points(page, 50)
+        page.wait_for_function(FILL)
+        narrow = page.evaluate(f"{LOSS}.clientWidth")
+        page.get_by_test_id("stSidebar").hover()
+        page.get_by_test_id("stSidebarCollapseButton").get_by_role("button").click()
+        page.wait_for_function(f"narrow => {LOSS}.clientWidth > narrow", arg=narrow)
+        page.wait_for_function(FILL)
 
 
 def test_a_reloaded_tab_and_a_second_tab_show_the_same_live_run(page, open_tab, server, store):

@@ -32,6 +32,19 @@ CONTRASTS = """() => {
   }
   return contrasts;
 }"""
+# What is wrong for a finger or at the width of a phone: controls below 24 px, and toolbars of tables over the text before them.
+FAULTS = """() => {
+  const main = document.querySelector("[data-testid=stMain]"), box = (element) => element.getBoundingClientRect(), faults = [];
+  for (const control of main.querySelectorAll("button, summary, input[type=range]")) {
+    const { width, height } = box(control);
+    if (control.checkVisibility() && width > 1 && Math.min(width, height) < 24) faults.push(control.outerHTML.slice(0, 120));
+  }
+  for (const bar of main.querySelectorAll("[data-testid=stElementToolbar]")) {
+    const before = bar.closest("[data-testid=stElementContainer]").previousElementSibling;
+    if (before && box(bar).top < box(before).bottom - 1) faults.push(before.outerHTML.slice(0, 120));
+  }
+  return faults;
+}"""
 UNSTYLED_FRAMES = 2  # in which the place is there, and its style is not yet
 
 
@@ -45,6 +58,7 @@ def test_a_page_with_a_nonsense_address_works_on_a_phone_in_both_themes(page, se
         await_points(page, 1)
     if name == "evaluate":
         page.locator("[data-testid=stPlotlyChart] .main-svg").first.wait_for()
+    assert page.evaluate(FAULTS) == []
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
         expect(page.locator("[data-testid=stApp]")).to_have_css("background-color", BACKGROUND[scheme])

@@ -12,9 +12,7 @@ from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import title
 from cnn_core.data.source import finish
 from cnn_core.events import Steps
-from cnn_core.home import Home
 from cnn_core.metrics.evaluation import evaluate_run
-from cnn_core.runs.store import Store
 from tests.browser.pilot import (
     LOSS,
     assert_sound,
@@ -27,30 +25,9 @@ from tests.browser.pilot import (
     points,
     visit,
 )
-from tests.pages.studio_harness import ENDS_WITHIN, ONE_THREAD, ROOT, Server
+from tests.pages.studio_harness import ONE_THREAD, ROOT
 
 STOPS_WITHIN = 2.0  # seconds from the click to the stored status
-
-
-def test_the_first_page_is_painted_without_torch_and_one_click_trains_until_the_server_is_stopped(page, tmp_path):
-    server = Server(tmp_path)
-    try:
-        store = Store(Home(tmp_path))
-        assert server.has_loaded("python") and not server.has_loaded("libtorch")
-        page.goto(server.url)
-        page.locator("h1").wait_for()
-        assert not server.has_loaded("libtorch")
-        page.get_by_role("button", name="Train on digits now").click()
-        page.wait_for_url("**/train?run=0001-digits")
-        page.wait_for_function(f"({LOSS}?.data?.[3].x.length ?? 0) === 1")
-        assert_sound(page)
-        assert server.stop() < ENDS_WITHIN, "with a run going on and a page watching it"
-    finally:
-        server.process.kill()
-    (run,) = store.runs()
-    assert (run.status, run.config) == ("stopped", make_config())
-    assert store.has_model(run.id)
-    assert "Traceback" not in server.log.read_text()
 
 
 def test_a_run_configured_in_the_form_is_watched_to_its_end_and_then_evaluated(page, server, store):

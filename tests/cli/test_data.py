@@ -86,7 +86,9 @@ def test_the_text_output_has_every_result(folder: Path, home: Home, capsys: Capt
     assert captured.out.splitlines()[-1] == skipped and tells(skipped, "2") and "cat/notes.txt" in skipped
     assert main(["data", "check", "pets"]) == 0
     printed = capsys.readouterr().out
-    assert DUPLICATES.format(same=1, near=0) in printed and "cat/bad.jpg: " in printed and IN_TWO_CLASSES in printed
+    assert (
+        DUPLICATES.format(same="1 pair", near="0 pairs") in printed and "cat/bad.jpg: " in printed and IN_TWO_CLASSES in printed
+    )
     assert main(["data", "list"]) == 0
     assert "pets" in capsys.readouterr().out
 

@@ -33,9 +33,9 @@ def test_every_part_can_be_measured(colours_copy: Trained, capsys, split, images
 
 def test_the_network_after_a_saved_epoch_can_be_measured_and_one_that_was_not_saved_is_refused(colours_copy: Trained, capsys):
     (epoch, *_) = saved_epochs(colours_copy.folder)
-    expected = finish(evaluate_run(colours_copy.id, colours_copy.run.config, colours_copy.home, epoch=epoch))
+    expected = finish(evaluate_run(colours_copy.id, colours_copy.run.config, colours_copy.home, split="val", epoch=epoch))
     result = answer(capsys, "evaluate", colours_copy.id, "--epoch", epoch)
-    assert result["epoch"] == epoch and result["test_loss"] == expected.loss
+    assert result["epoch"] == epoch and result["val_loss"] == expected.loss
     epoch_file(colours_copy.folder, epoch).unlink()
     assert main(["evaluate", colours_copy.id, "--epoch", str(epoch)]) == 2
     error = capsys.readouterr().err.splitlines()[-1]
@@ -44,9 +44,10 @@ def test_the_network_after_a_saved_epoch_can_be_measured_and_one_that_was_not_sa
 
 def test_measuring_test_images_counts_as_a_look_at_them_and_measuring_others_does_not(colours_copy: Trained, capsys):
     data = colours_copy.run.config.data
-    answer(capsys, "evaluate", "latest", "--part", "val")
-    assert models_evaluated(colours_copy.home, data) == frozenset()
-    answer(capsys, "evaluate", "latest")
+    for options in ([], ["--part", "val"], ["--split", "train"]):
+        result = answer(capsys, "evaluate", "latest", *options)
+        assert "test_accuracy" not in result and models_evaluated(colours_copy.home, data) == frozenset()
+    answer(capsys, "evaluate", "latest", "--split", "test")
     assert len(models_evaluated(colours_copy.home, data)) == 1
 
 

@@ -27,7 +27,7 @@ def test_evaluate_predict_and_runs_agree_with_training(
     digits_copy: Trained, digits_run: Trained, capsys: Capture, digit_files: list[Path]
 ):
     trained = json.loads(digits_run.out)
-    evaluated = answer(capsys, "evaluate", "latest")
+    evaluated = answer(capsys, "evaluate", "latest", "--split", "test")
     assert evaluated["run"] == trained["run"] and evaluated["images"] == 359
     assert evaluated["test_accuracy"] == trained["test_accuracy"]
     assert evaluated["test_loss"] == pytest.approx(trained["test_loss"], rel=1e-6)
@@ -128,7 +128,7 @@ def test_the_conversion_of_an_image_is_reported_beside_the_prediction(
 
 def test_without_json_a_person_reads_the_same_figures(digits_copy: Trained, capsys: Capture, digit_files: list[Path]):
     accuracy = f"{digits_copy.run.summary['test_accuracy']:.2%}"
-    assert main(["evaluate", "latest"]) == 0
+    assert main(["evaluate", "latest", "--split", "test"]) == 0
     text = capsys.readouterr().out
     assert f"0001-digits: accuracy {accuracy}" in text and len(re.findall(r"^\d .*%", text, re.MULTILINE)) == 10
     assert main(["predict", "latest", *map(str, digit_files)]) == 0

@@ -35,7 +35,7 @@ READING = [
     ("runs",),
     ("runs", "--test", "RUN"),
     ("diagnose", "RUN"),
-    ("evaluate", "RUN"),
+    ("evaluate", "RUN", "--split", "test"),
     ("evaluate", "RUN", "--part", "val", "--csv", "OUT/table.csv", "--report", "OUT/report.html"),
     ("predict", "RUN", "IMAGE"),
     ("export", "RUN", "--out", "OUT/model.safetensors"),

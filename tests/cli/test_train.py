@@ -65,7 +65,7 @@ def test_the_first_ctrl_c_stops_the_training_and_keeps_its_model(home: Home, cap
     assert sorted(stopped) == sorted(KEYS)
     assert stopped["status"] == "stopped" and 1 <= stopped["epochs"] < 1000 and stopped["test_accuracy"] is None
     assert (home.run_folder(stopped["run"]) / WEIGHTS).is_file()
-    assert answer(capsys, "evaluate", stopped["run"])["images"] == 6
+    assert answer(capsys, "evaluate", stopped["run"], "--split", "test")["images"] == 6
     assert len(answer(capsys, "predict", "latest", image_folder / "red" / "000.jpg")) == 1
 
 

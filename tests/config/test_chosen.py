@@ -4,6 +4,7 @@ import pytest
 
 from cnn_core.config.chosen import MAX_NAMED, MORE, chosen_settings, default_name, default_settings
 from cnn_core.config.defaults import make_config
+from cnn_core.models.pretrained_table import NETWORKS
 from cnn_core.models.registry import FAMILIES
 
 RESNET = FAMILIES["resnet9"].title
@@ -36,3 +37,9 @@ def test_a_long_list_of_chosen_settings_is_shortened_with_the_number_of_the_othe
 def test_nothing_is_chosen_where_only_data_and_model_are_given(data, model):
     config = make_config(data=data, model=model)
     assert set(chosen_settings(config)) <= {"model"} and set(default_settings(config)) == set(config.model_dump())
+
+
+def test_a_network_of_timm_is_named_by_its_title_or_its_name_there():
+    named = make_config(model="timm", timm_name="resnet50.a1_in1k", epochs=3)
+    assert default_name(named) == f"{NETWORKS['resnet50.a1_in1k'].title}, 3 epochs"
+    assert default_name(make_config(model="timm", timm_name="resnet18")) == "resnet18"

@@ -203,22 +203,42 @@ def test_a_setting_has_an_effect_where_its_network_optimizer_or_schedule_knows_i
     simple = make_config().model_dump()
     without = {name for name in FIELDS if not has_effect(name, simple)}
     schedules = {"drop_at", "drop_factor", "plateau_patience", "knots"}
-    pretrained = {"train", "head_epochs", "fine_tuning_rate"}
+    pretrained = {"train", "trained_blocks", "head_epochs", "fine_tuning_rate", "layer_decay", "frozen_norm"}
     assert (
-        without == {"momentum", "nesterov", "adam_rate", "weights", "mirror", "start_side", "decay_all"} | schedules | pretrained
+        without
+        == {"timm_name", "momentum", "nesterov", "adam_rate", "weights", "mirror", "start_side", "decay_all"}
+        | schedules
+        | pretrained
     )  # digits are not flipped, and Adam's weight decay is 0
     assert has_effect("momentum", {**simple, "optimizer": "rmsprop"}) and not has_effect(
         "nesterov", {**simple, "optimizer": "rmsprop"}
     )
     assert has_effect("adam_rate", {**simple, "optimizer": "muon"}) and has_effect("nesterov", {**simple, "optimizer": "muon"})
     assert has_effect("mirror", {**simple, "flip": "random"}) and not has_effect("mirror", {**simple, "flip": "off"})
-    head, everything = ({"model": "mobilenet", "weights": "pretrained", "train": train} for train in ("head", "all"))
+    head, blocks, everything = (
+        {"model": "mobilenet", "weights": "pretrained", "train": train} for train in ("head", "blocks", "all")
+    )
+    assert has_effect("trained_blocks", blocks) and not has_effect("trained_blocks", everything)
+    assert has_effect("layer_decay", blocks) and has_effect("layer_decay", everything) and not has_effect("layer_decay", head)
     assert has_effect("train", head) and not has_effect("head_epochs", head) and has_effect("head_epochs", everything)
     assert has_effect("weights", {"model": "mobilenet"}) and not has_effect("width", {"model": "mobilenet"})
     assert not has_effect("depth", {"model": "resnet9"}) and has_effect("width", {"model": "resnet9"})
     step, plateau = ({**simple, "schedule": name} for name in ("step", "plateau"))
     assert has_effect("drop_at", step) and has_effect("drop_factor", step) and not has_effect("plateau_patience", step)
     assert has_effect("drop_factor", plateau) and has_effect("plateau_patience", plateau) and not has_effect("drop_at", plateau)
+
+
+def test_nothing_that_changes_the_training_images_has_an_effect_where_only_a_pretrained_head_learns():
+    changes_images = {name for name in FIELDS if metadata(name).group == "Augmentation"} | {"start_side"}
+    head, everything = (make_config(data="photos", model="efficientnet-lite0", train=train) for train in ("head", "all"))
+    scratch = make_config(data="photos", model="efficientnet-lite0", weights="scratch", train="head")
+    other = make_config(data="photos", model="simple", train="head")
+    assert not changes_images & settings_in_effect(head).keys() and "mirror" in settings_in_effect(head)
+    assert changes_images <= settings_in_effect(everything).keys()
+    assert changes_images <= settings_in_effect(scratch).keys()
+    assert changes_images - {"start_side"} <= settings_in_effect(other).keys()
+    assert [one.learns_on_features for one in (head, everything, scratch, other)] == [True, False, False, False]
+    assert settings_deciding_on("flip") == ("weights", "train")
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,10 @@ from cnn_core.text import counted
 
 FIELDS = TrainConfig.model_fields
 OTHERWISE = {
+    "size": 48,
     "data": "cifar10",
     "model": "resnet20",
+    "timm_name": "resnet50.a1_in1k",
     "weights": "/home/me/weights & co=ü.pth",
     "drop_at": "0.1, 0.2, 0.9",
     "knots": "0:0.3, 0.5:1, 1:0.01",

@@ -44,6 +44,15 @@ def test_once_imported_the_facts_are_those_of_what_is_there(source: CatalogSourc
     assert source.info.fingerprint
 
 
+def test_two_who_need_a_set_at_the_same_moment_both_get_it(home: Home):
+    first, second = (CatalogSource(CATALOG["digits"], home) for _ in range(2))
+    importing = first.ensure_imported()
+    next(importing)  # it has not locked the set yet
+    finish(second.ensure_imported())
+    finish(importing)
+    assert first.is_ready and finish(first.load("test")).labels.shape == finish(second.load("test")).labels.shape
+
+
 def test_a_file_that_the_person_has_is_taken_by_its_checksum_whatever_its_name(
     server: Server, source: CatalogSource, made: Made, tmp_path: Path
 ):

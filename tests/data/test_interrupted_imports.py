@@ -145,7 +145,7 @@ def test_a_disk_without_room_for_the_images_is_noticed_before_anything_is_read(t
 def test_a_disk_that_fills_up_ends_the_import_with_a_message_and_keeps_what_was_read(
     spare: int, tiny_disk: Home, folder: Path, small_chunks: None, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("cnn_core.data.importer.SPARE_BYTES", 0)
+    monkeypatch.setattr("cnn_core.data.pixel_file.SPARE_BYTES", 0)
     importing = import_files("mine", folder, ImportOptions(), tiny_disk)
     while next(importing).done < 30:
         pass

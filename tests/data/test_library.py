@@ -12,6 +12,7 @@ from cnn_core.data.imported import ImportedSource
 from cnn_core.data.importer import ImportOptions, import_files
 from cnn_core.data.library import (
     BLANK_IMAGES,
+    GREY_CLASSES,
     IN_TWO_CLASSES,
     IN_TWO_SPLITS,
     NO_TEST_IMAGES,
@@ -93,7 +94,20 @@ def test_classes_of_very_different_size_are_warned_of(home: Home, tmp_path: Path
 def test_grey_images_among_colour_ones_are_warned_of(home: Home, tmp_path: Path):
     files = class_of("a", 20, 0) | class_of("b", 20, 100, channels=1)
     found = health(home, tmp_path, files)
-    assert found.grey == 20 and any("20 of 40" in warning for warning in found.warnings)
+    assert found.grey == 20 and found.warnings == (GREY_CLASSES.format(names="“b”"),)
+
+
+def grey_files(name: str, count: int, start: int) -> dict[str, bytes]:
+    return {path.replace("/", "/grey-"): content for path, content in class_of(name, count, start, channels=1).items()}
+
+
+@pytest.mark.parametrize("grey", [{"a": 2}, {"a": 8, "b": 8}], ids=["few", "as many in each class"])
+def test_grey_images_that_no_class_has_far_more_of_are_not_warned_of(home: Home, tmp_path: Path, grey: dict[str, int]):
+    files = class_of("a", 40, 0) | class_of("b", 40, 100)
+    for name, count in grey.items():
+        files |= grey_files(name, count, 500 + 100 * ord(name))
+    found = health(home, tmp_path, files)
+    assert found.grey == sum(grey.values()) and found.warnings == ()
 
 
 def test_sizes_problems_and_corrections_are_counted(home: Home, tmp_path: Path):

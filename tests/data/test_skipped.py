@@ -8,7 +8,7 @@ import pytest
 
 from cnn_core.data.archive import OUTSIDE
 from cnn_core.data.collection import Collection
-from cnn_core.data.imported import ImportedSource
+from cnn_core.data.imported import SKIPPED, ImportedSource
 from cnn_core.data.importer import ImportOptions, import_files
 from cnn_core.data.listing import NO_IMAGE
 from cnn_core.data.skipped import (
@@ -68,6 +68,10 @@ def test_every_way_to_import_skips_and_names_the_same_files(home: Home, tmp_path
     assert not any(name in sentence for name in LEFT_BY_SYSTEMS)
     assert all(sentence.count(name) == 1 for name in BAD)
     assert all(f"{name} (it " in sentence for name in BAD)  # every reason is worded alike
+    explained = {file.path: file.explanation for file in index.skipped_files()}
+    assert all(text.startswith("it ") and text.endswith(".") and text.count(name) == 0 for name, text in explained.items())
+    notes = finish(ImportedSource(home.set_folder("pets")).load("train")).notes
+    assert all(f"{SKIPPED} {name}: {text}" in notes for name, text in explained.items())
     account = IMPORTED_IMAGES.format(
         images=counted(12, "image was", "images were"), classes="2 classes", sizes="16×16", resized=NONE_RESIZED
     )

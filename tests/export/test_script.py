@@ -40,9 +40,12 @@ RUNS = {
     "resnet20": {"width": 0.5, "optimizer": "sgd", "schedule": "plateau", "label_smoothing": 0.1, "patience": 9},
     "resnet18": {"width": 0.25, "optimizer": "adamw", "precision": "bfloat16", "schedule": "onecycle"},
     "resnet32": {"width": 0.5, "optimizer": "muon", "precision": "float16", "device": "cuda", "clip_norm": 1},
-    "efficientnet-lite0": {},
+    "efficientnet-lite0": {"epochs": 2, "head_epochs": 1, "train": "blocks", "trained_blocks": 1, "layer_decay": 0.5}
+    | {"resized_crop": 0.5, "colour_jitter": 0.4, "trivial_augment": True},
     "mobilenet": {"optimizer": "rmsprop", "rotation": 9, "scale": 0.1, "shear": 5, "brightness": 0.1, "contrast": 0.2},
 }
+
+LAST_BLOCK = ("classifier.", "blocks.6.0.", "conv_head.", "bn2.")
 DRIVER = """
 import os, runpy, sys
 assert not any("cnn_core" in name for name in sys.modules)
@@ -78,8 +81,10 @@ def test_scripts_train_without_the_program_which_can_load_what_they_save(tmp_pat
     for name, card in cards.items():
         state = torch.load(tmp_path / name / "best_model.pth", weights_only=True)
         card.build().load_state_dict(state)
-        frozen = read_embedded_weights(state) if name == "efficientnet-lite0" else {}
-        assert all(torch.equal(value, state[key]) for key, value in frozen.items() if not key.startswith("classifier."))
+        if name == "efficientnet-lite0":
+            start = read_embedded_weights(state)
+            moved = {key for key, value in start.items() if not torch.equal(value, state[key])}
+            assert "classifier.1.weight" in moved and all(key.startswith(LAST_BLOCK) for key in moved)
         assert (tmp_path / name / "training_curves.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -93,6 +98,7 @@ EVERYTHING = {
     "mixup": 0.1,
     "cutmix": 0.1,
 }
+EVERYTHING |= {"resized_crop": 0.5, "colour_jitter": 0.4, "trivial_augment": True}
 EVERYTHING |= {"start_side": 0.5, "deterministic": True, "compile": "on", "precision": "float16", "device": "cuda"}
 OFF = {"flip": "off", "crop": 0, "warmup": 0, "precision": "float32", "device": "cpu"}
 WRITTEN = [
@@ -104,6 +110,8 @@ WRITTEN = [
     {"data": "svhn", "model": "convnext", "weights": "/weights.pth"},
     {"data": "/pictures", "model": "efficientnet-lite0", "train": "all", "ema": 0.9},
     *({"data": data, "images_per_class": 20} for data in ("digits", "cifar10", "/pictures")),
+    {"data": "/pictures", "model": "efficientnet-lite0", "train": "all", "head_epochs": 0, "frozen_norm": True, "mixup": 0.2},
+    {"data": "/pictures", "model": "efficientnet-lite0", "train": "blocks", "layer_decay": 0.75, "mixup": 0.2, "start_side": 0.5},
 ]
 
 

@@ -13,6 +13,7 @@ from cnn_core.training.augmentation import make_augmentations
 from cnn_core.training.optimizer import make_optimizer
 from cnn_core.training.schedule import make_resizing, make_schedule
 from tests.export.scripts import card_of, executed
+from tests.models.timm_weights import SMALL, write_weights
 
 NETWORKS = [
     ({"model": "simple"}, {}),
@@ -27,7 +28,8 @@ NETWORKS = [
     ({"model": "mobilenet"}, {"image_size": 96, "channels": 1}),
     ({"model": "efficientnet"}, {"image_size": 80}),
     ({"model": "convnext", "dropout": 0.3}, {}),
-    *(({"model": family}, {}) for family in FAMILIES),
+    *(({"model": family}, {}) for family in FAMILIES if family != "timm"),
+    ({"model": "timm", "timm_name": SMALL, "weights": "scratch"}, {}),
 ]
 
 
@@ -182,3 +184,13 @@ def test_starting_weights_from_a_file_are_copied_except_the_last_layer(tmp_path)
     assert torch.equal(state["features.5.block.0.0.weight"], given["features.5.block.0.0.weight"])
     assert torch.equal(state["features.0.0.weight"], given["features.0.0.weight"].sum(1, keepdim=True))
     assert state["classifier.3.weight"].shape == (3, 1024)
+
+
+def test_a_script_of_a_network_of_timm_takes_its_weights_from_a_file_of_them(tmp_path):
+    file = write_weights(tmp_path / "weights.safetensors")
+    config = make_config(model="timm", timm_name=SMALL, weights=str(file), data="cifar10")
+    card = card_of(config)
+    own, exported = card.build(weights=str(file)).eval(), executed(config, card)["build_model"]().eval()
+    images = torch.randn(2, 3, card.image_size, card.image_size)
+    with torch.inference_mode():
+        assert torch.equal(exported.backbone(images), own.backbone(images))

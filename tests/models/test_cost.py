@@ -9,6 +9,7 @@ from torch import nn
 from cnn_core.device import choose_arithmetic
 from cnn_core.errors import SettingError
 from cnn_core.models.cost import activation_bytes, count_multiply_adds, measure_step_seconds, model_cost
+from cnn_core.models.head_cost import FORWARD_IMAGES, forward_bytes, head_cost
 from cnn_core.models.registry import FAMILIES, count_parameters
 
 CPU = choose_arithmetic("auto", "auto", torch.device("cpu"))
@@ -53,6 +54,20 @@ def test_memory_of_a_small_model_is_that_counted_by_hand():
     # and the sum of the weights of the labels.
     by_hand = 4 * (10 * 3 * 64 + 10 * 8 * 64 + 10 * 5) + 8 * 10 + 4
     assert activation_bytes(model, images) == by_hand
+
+
+def test_a_head_alone_costs_its_own_gradients_and_the_largest_layer_of_a_forward_pass():
+    photographs = {"channels": 3, "image_size": 64, "classes": 2}
+    whole, head = (
+        model_cost("efficientnet-lite0", **photographs, batch_size=32, train="all"),
+        head_cost("efficientnet-lite0", **photographs),
+    )
+    assert head.parameters == 1280 * 2 + 2
+    widest = 4 * FORWARD_IMAGES * 96 * (32 * 32 + 32 * 32)  # batch norm of the first expansion, to 96 channels of half the side
+    state = head.memory_bytes - 3 * 4 * head.parameters - widest
+    assert 4 * whole.parameters <= state <= 1.02 * 4 * whole.parameters  # the weights, and the statistics of the batch norms
+    model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 64, 5)).to("meta")
+    assert forward_bytes(model, torch.empty(10, 3, 8, 8, device="meta")) == 2 * 4 * 10 * 8 * 64
 
 
 def test_memory_is_four_times_the_weights_and_what_grows_with_the_batch():

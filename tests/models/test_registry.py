@@ -9,7 +9,7 @@ from cnn_core.errors import SettingError
 from cnn_core.models.registry import FAMILIES, build_model, build_on_meta, count_parameters, min_image_side
 from tests.helpers import is_a_sentence
 
-OPTIONS = ("width", "depth", "activation", "batch_norm", "dropout", "weights")
+OPTIONS = ("timm_name", "width", "depth", "activation", "batch_norm", "dropout", "weights")
 NARROW = {"width": 0.25, "dropout": 0.0}
 
 

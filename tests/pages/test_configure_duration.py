@@ -6,7 +6,8 @@ from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import FIELDS, title
 from cnn_core.errors import SettingError
 from cnn_core.text import format_duration
-from pages.views.configure.duration import DIGITS_EPOCH, DURATION, TWO_CORES, UNKNOWN
+from pages.views.configure.duration import DIGITS_EPOCH, DURATION, TWO_CORES, UNKNOWN, UNKNOWN_OF_HEAD
+from pages.views.configure.previews import UNCHANGED
 from tests.pages.form import field, fill, press_start
 
 
@@ -19,6 +20,16 @@ def test_the_duration_is_ours_for_the_digits_and_unknown_for_another_model_until
     epochs = make_config().epochs
     assert DURATION.format(duration=format_duration(epochs * DIGITS_EPOCH), where=TWO_CORES) in captions(at)
     assert UNKNOWN in captions(fill(at, model="resnet18"))
+    at = fill(at, model="efficientnet-lite0")
+    assert UNKNOWN_OF_HEAD in captions(at) and UNCHANGED in captions(at)
+    assert not any(one.label == FIELDS["cutout"].title for one in at.number_input)
+    at = fill(at, train="all")
+    assert (
+        UNKNOWN_OF_HEAD not in captions(at)
+        and UNKNOWN in captions(at)
+        and UNCHANGED not in captions(at)
+        and field(at, "cutout").value == 0
+    )
 
 
 def test_the_duration_follows_earlier_runs_and_the_epochs(trained, open_page):

@@ -169,6 +169,9 @@ def test_the_models_are_compared_by_their_own_parameters_at_the_data_sets_shape(
     for name, family in FAMILIES.items():
         assert table["Parameters"][family.title] == parameters(name)
     assert f"{table['Parameters']['SimpleCNN']:,}" == shown(at)["Parameters"]
+    pretrained = fill(at, model="efficientnet-lite0")
+    memory = pretrained.dataframe[0].value.set_index("Model")["Memory (MB)"]
+    assert f"{memory['EfficientNet-Lite0']:,.0f} MB" == shown(pretrained)["Memory"], "the head alone is trained"
     assert table["Time per epoch (s)"].isna().all()
 
 

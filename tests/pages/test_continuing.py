@@ -14,6 +14,7 @@ from cnn_core.errors import ImagesChangedError
 from cnn_core.execution.in_process import execute
 from cnn_core.home import INDEX
 from cnn_core.runs.branch import branch_run
+from pages.shared.removed_set import RESTORED
 from pages.shared.run_selection import ENDED_WITHOUT_MODEL, NO_SAVED_MODEL
 from pages.views.train.result import WRONG_MORE_EPOCHS
 from tests.helpers import drain, tiny_config, write_images
@@ -107,6 +108,21 @@ def test_a_run_whose_images_are_in_the_bin_or_were_corrected_starts_nothing_and_
     at = open_page("train", run=on_a_set)
     at.button(key=f"branch-start-{on_a_set}").click().run()
     assert len(empty.runs()) == 2 and not at.exception
+
+
+@pytest.mark.parametrize("action", ["branch-start", "resume"])
+def test_the_refusal_of_a_run_whose_images_are_in_the_bin_restores_them(empty, on_a_set, open_page, action):
+    if action == "resume":
+        empty.set_status(on_a_set, "stopped")
+    at = open_page("train", run=on_a_set)
+    remove_set("colours", empty.home)
+    at.button(key=f"{action}-{on_a_set}").click().run()
+    assert at.error and len(empty.runs()) == 1
+    at.button(key="restore-set-colours").click().run()
+    assert empty.home.set_folder("colours").is_dir() and not at.error and not at.exception
+    assert [toast.value for toast in at.toast] == [RESTORED.format(name="colours")]
+    at.button(key=f"{action}-{on_a_set}").click().run()
+    assert not at.error and (len(empty.runs()) == 2 or empty.run(on_a_set).status == "queued")
 
 
 def test_a_failed_run_that_would_fail_again_opens_its_data_set_instead_of_being_resumed(empty, on_a_set, open_page):

@@ -217,12 +217,11 @@ def test_a_zip_is_imported_in_the_background_under_the_chosen_name(empty, open_p
 def test_a_path_on_the_server_is_imported_as_the_form_says(empty, open_page, image_folder):
     at = open_form(open_page, PATH)
     at.text_input(key="data-path").set_value(str(image_folder)).run()
-    at.number_input(key="data-image-size").set_value(24).run()
     at.selectbox(key="data-colour").set_value("grey").run()
     start_import(at, "mine")
     run_imports(empty.home)
     info = open_source("mine", empty.home).info
-    assert (info.image_size, info.channels) == (24, 1)
+    assert (info.image_size, info.channels) == (16, 1)
 
 
 @pytest.mark.parametrize("name", ["../up", "りんご", "digits", "Digits", "x" * 100, "colours", "Colours"])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from cnn_core.config.defaults import make_config
 from cnn_core.data.importer import ImportOptions, import_files
 from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
@@ -26,10 +27,21 @@ from pages.shared.text import plain
 from pages.views.evaluate.explain.ablation import CHOOSE_CHANNELS, WITHOUT_SAMPLE, name_channels
 from pages.views.evaluate.explain.grad_cam import NO_SUPPORT, OVERLAY_ALT
 from pages.views.evaluate.explain.image_choice import CLASS, MISTAKES, OWN, OWN_NAME
-from pages.views.evaluate.explain.layers import FOUND_DEAD
+from pages.views.evaluate.explain.layers import (
+    DEAD_ADVICE,
+    FOUND_DEAD,
+    FROZEN,
+    FROZEN_CHANNELS,
+    LEARNED,
+    LESS_WIDTH,
+    LOWER_RATE,
+    WHITENING,
+    advice_on_dead_channels,
+    origin_of_filters,
+)
 from pages.views.evaluate.explain.sample import choose_sample
 from pages.views.evaluate.explain.view import DIVERGED, PREDICTION
-from tests.helpers import tiny_config, write_images
+from tests.helpers import is_a_sentence, tiny_config, write_images
 from tests.pages.form import drawn_bar
 
 RUN = "0001-digits"
@@ -157,7 +169,25 @@ def test_dead_channels_are_those_of_cnn_core(trained, open_page):
     found = finish(find_dead_channels(*load_model(trained.home.run_folder(RUN), torch.device("cpu")), images))
     dead, channels = sum(len(row.dead) for row in found), sum(row.channels for row in found)
     assert FOUND_DEAD.format(dead=dead, channels=channels, count=len(images), split="test") in words(at)
+    assert advice_on_dead_channels(make_config()) in words(at)
     assert at.dataframe[-1].value["Dead"].tolist() == [len(row.dead) for row in found]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "origin", "advice"),
+    [
+        ({}, LEARNED, DEAD_ADVICE.format(remedy=LESS_WIDTH)),
+        ({"model": "speed"}, WHITENING, DEAD_ADVICE.format(remedy=LESS_WIDTH)),
+        ({"model": "efficientnet-lite0"}, FROZEN, FROZEN_CHANNELS),
+        ({"model": "efficientnet-lite0", "train": "all"}, LEARNED, DEAD_ADVICE.format(remedy=LOWER_RATE)),
+        ({"model": "mobilenet", "weights": "pretrained", "train": "head"}, FROZEN, FROZEN_CHANNELS),
+        ({"model": "mobilenet", "train": "head"}, LEARNED, DEAD_ADVICE.format(remedy=LOWER_RATE)),
+    ],
+)
+def test_frozen_layers_are_not_called_learned_and_get_no_advice_that_cannot_change_them(chosen, origin, advice):
+    config = make_config(**chosen)
+    assert origin_of_filters(config) == origin and advice_on_dead_channels(config) == advice
+    assert is_a_sentence(advice)
 
 
 def test_ablation_shows_which_classes_fell_and_leaves_the_network_as_it_is(own_trained, open_page):

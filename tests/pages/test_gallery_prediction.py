@@ -14,6 +14,8 @@ from streamlit.testing.v1 import AppTest
 
 from cnn_core.config.defaults import make_config
 from cnn_core.data.digits import read_digits
+from cnn_core.data.importer import ImportOptions, import_files
+from cnn_core.data.set_bin import remove_set
 from cnn_core.data.source import finish
 from cnn_core.execution.in_process import execute
 from cnn_core.explain.nearest_images import PREFIX, compute_image_features, open_feature_bank
@@ -173,6 +175,20 @@ def test_the_prediction_is_shown_although_training_images_are_missing(empty: Sto
     shutil.rmtree(empty.home.data)
     at = toggle(show(Image.new("RGB", (40, 40), "red"), run), "nearest")
     assert len(at.metric) == 1 and ERROR_TEXT in at.info[0].value
+    assert not at.exception
+
+
+def test_a_data_set_in_the_bin_is_restored_beside_the_prediction_and_its_nearest_images_are_shown(
+    empty: Store, show: Show, tmp_path: Path
+):
+    finish(import_files("pets", write_images(tmp_path / "pictures"), ImportOptions(), empty.home))
+    run = empty.create(tiny_config(tmp_path, data="pets"))
+    assert execute(empty, run) == "finished"
+    remove_set("pets", empty.home)
+    at = toggle(show(Image.new("RGB", (40, 40), "red"), run), "nearest")
+    assert len(at.metric) == 1 and ERROR_TEXT in at.info[0].value
+    at.button(key="restore-set-pets").click().run()
+    assert html_texts(at).count("<figcaption") == 6 and not at.info
     assert not at.exception
 
 

@@ -3,8 +3,10 @@
 from cnn_core.data.jobs import Jobs
 from cnn_core.data.names import NAME_MISSING
 from pages.views.data.add import NOT_IMPORTED, PATH
+from pages.views.data.jobs import ANNOUNCEMENT, STATUS
 from pages.views.data.mode import IMPORT_IMAGES, MODE, VIEW_SETS
 from pages.views.data.overview import CONFIGURE
+from tests.pages.announcements import announcements
 from tests.pages.data_form import open_form, run_imports, start_import
 
 
@@ -19,9 +21,9 @@ def test_the_import_form_has_an_address_that_keeps_what_was_typed(empty, open_pa
     at = start_import(open_page("data", mode=IMPORT_IMAGES, **{"data-source": PATH, "data-path": "/nowhere"}), "mine")
     run_imports(empty.home)
     assert at.run().error and not {"set", "view"} & set(at.query_params)
-    fields = {"data-source": PATH, "data-path": "/nowhere", "data-name": "mine", "data-image-size": "24"}
+    fields = {"data-source": PATH, "data-path": "/nowhere", "data-name": "mine", "data-split-seed": "24"}
     again = open_page("data", mode=IMPORT_IMAGES, **fields)  # as after a reload: the browser writes the fields into the address
-    assert again.button_group(key="data-source").value == PATH and again.number_input(key="data-image-size").value == 24
+    assert again.button_group(key="data-source").value == PATH and again.number_input(key="data-split-seed").value == 24
     assert (again.text_input(key="data-path").value, again.text_input(key="data-name").value) == ("/nowhere", "mine")
     again.button_group(key=MODE).set_value(VIEW_SETS).run()
     assert set(again.query_params) == {"set", "view"} and not again.exception
@@ -35,8 +37,10 @@ def test_a_result_is_closed_when_its_set_is_opened_and_replaced_by_the_next_impo
     for name in ("one", "two"):
         at.text_input(key="data-path").set_value(str(image_folder)).run()
         start_import(at, name)
+        assert announcements(at) == [ANNOUNCEMENT.format(name=name, status=STATUS["queued"])]
         run_imports(empty.home)
         at.run()
+        assert announcements(at) == [ANNOUNCEMENT.format(name=name, status=STATUS["finished"])]
         assert [button.key for button in at.button if str(button.key).startswith("view-")] == [f"view-{name}"]
         assert (at.text_input(key="data-name").value, at.text_input(key="data-path").value) == ("", "") and not at.warning
         assert at.button(key="data-import").disabled  # what comes next is beside the result

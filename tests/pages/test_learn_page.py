@@ -20,6 +20,7 @@ from pages.views.learn.attempt import (
     BANDS,
     DURING,
     NO_PAIR_FINISHED,
+    ONE_RUN,
     OPEN_B,
     PRELIMINARY_RESULT,
     REPEAT,
@@ -32,6 +33,7 @@ from pages.views.learn.exercises import changed_settings, progress_text
 from pages.views.learn.illustrations import BEFORE_PREDICTION, DIGIT_VERSIONS, ILLUSTRATIONS
 from pages.views.learn.prediction import MARK, PREDICTION, prediction_label
 from tests.helpers import drain, write_images
+from tests.pages.announcements import announcements
 
 CLASSES = tuple("0123456789")
 DROPOUT = EXERCISES["dropout"]
@@ -136,7 +138,10 @@ def test_the_button_queues_the_pairs_and_the_page_shows_their_status(empty, open
     origins = [f"lesson/dropout/{attempt.number}/{label}" for label in ("A0", "B0", "A1", "B1")]
     assert [run.origin for run in empty.created_by("lesson/dropout")] == origins
     icon, _, word = STATUS["queued"]
-    assert f"A0 {icon} {word}" in texts(at) and button_keys(at) & {"train-dropout", "stop-attempt"} == {"stop-attempt"}
+    assert ONE_RUN.format(run="A0", icon=icon, status=word) in texts(at) and button_keys(at) & {
+        "train-dropout",
+        "stop-attempt",
+    } == {"stop-attempt"}
     at.button(key="stop-attempt").click().run()
     at = open_page("learn", lesson="dropout")
     assert {run.status for run in empty.runs()} == {"stopped"}
@@ -171,6 +176,7 @@ def test_the_result_is_shown_with_its_interval_the_verdict_and_the_explanation(e
     shown = texts(at)
     assert RESULT in shown and plain(describe_effect(gap)) in shown and plain(describe_effect(accuracy)) in shown
     assert describe_resolution(gap, 719) in shown and VERDICTS["confirmed"] in shown
+    assert announcements(at) == [describe_verdict(gap, "lower")]
     assert DROPOUT.explanation in shown and not at.exception
     assert at.get("progress")[0].proto.text == progress_text(1)
 
@@ -189,7 +195,9 @@ def test_the_first_finished_pair_gives_a_preliminary_result_while_the_others_wai
         empty.log.append(run.id, [epoch(1, 1.0, 0.9), Finished(0.9, 0.3)])
         empty.set_status(run.id, "finished")
     effect = measure_effect(empty, read_runs(empty, attempt), GAP)
-    shown = texts(open_page("learn", lesson="dropout"))
+    at = open_page("learn", lesson="dropout")
+    shown = texts(at)
+    assert announcements(at) == [""], "the outcome is announced when all have ended"
     assert PRELIMINARY_RESULT in shown and plain(describe_effect(effect)) in shown and len(effect.pairs) == 1
     assert RESULT not in shown and DROPOUT.explanation not in shown
 

@@ -13,12 +13,13 @@ from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.inference.classifier import Classifier
 from cnn_core.inference.preprocessing import BLANK
+from cnn_core.models.saving import ModelCard
 from pages.charts.components.paste import decode_file
 from pages.shared.choice import number_message
 from pages.shared.data_set_image import IMAGE_NAME, SPLIT_LABEL
-from pages.shared.image_input import CAMERA, UPLOAD, input_key
+from pages.shared.image_input import CAMERA, DRAW, UPLOAD, input_key
 from pages.views.gallery import many_images
-from pages.views.gallery.own_image import CHOOSE_ONE, EMPTY_TEXT, FROM_SET, TITLE
+from pages.views.gallery.own_image import CHOOSE_ONE, EMPTY_TEXT, FROM_SET, TITLE, first_input
 from pages.views.gallery.uploads import MAX_FILES, MAX_STORED_BYTES, READABLE, REMOVE, STORED, UploadedImage, restore_uploads
 
 RUN = "0001-digits"
@@ -88,8 +89,18 @@ def test_images_beyond_the_limit_are_counted(trained, digits, open_page):
     assert f"{MAX_FILES} of {MAX_FILES + 2} " in at.warning[0].value
 
 
+@pytest.mark.parametrize(("channels", "ink", "expected"), [(1, "uci", DRAW), (1, "", DRAW), (3, "uci", DRAW), (3, "", UPLOAD)])
+def test_a_model_of_photographs_begins_with_an_upload_and_one_of_drawings_with_the_canvas(channels, ink, expected):
+    shape = {"channels": channels, "image_size": 32, "mean": (0.5,) * channels, "std": (0.5,) * channels}
+    card = ModelCard(model="simple", classes=("a", "b"), fingerprint="", ink=ink, **shape)
+    assert first_input(card) == expected
+
+
 def test_an_image_of_the_data_set_is_classified_from_its_own_pixels(classifier, digits, open_page):
     at = take(open_page, FROM_SET)
+    (splits,) = (group for group in at.button_group if group.label == SPLIT_LABEL)
+    assert splits.value == "Validation", "test images are shown only where they are asked for"
+    splits.set_value("Test").run()
     (label,) = (box for box in at.selectbox if box.key.endswith("-class"))
     label.set_value(7).run()
     (number,) = at.number_input
@@ -101,7 +112,7 @@ def test_an_image_of_the_data_set_is_classified_from_its_own_pixels(classifier, 
     assert any(f"{probability:.1%}" in caption.value for caption in at.caption)
 
 
-@pytest.mark.parametrize("split", ["Training", "Validation"])
+@pytest.mark.parametrize("split", ["Training", "Test"])
 def test_random_shows_an_image_of_any_class_of_the_split(trained, open_page, split):
     at = take(open_page, FROM_SET)
     (splits,) = (group for group in at.button_group if group.label == SPLIT_LABEL)

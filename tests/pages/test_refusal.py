@@ -6,7 +6,11 @@ from streamlit.testing.v1 import AppTest
 
 from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import metadata, title
+from cnn_core.data.importer import ImportOptions, import_files
+from cnn_core.data.set_bin import remove_set
 from pages.shared.refusal import CORRECT_ABOVE, CORRECT_IN_TAB, NOTHING_STARTED
+from pages.shared.removed_set import RESTORE
+from tests.helpers import drain
 from tests.pages.form import choose_folder, fill, press_start, widgets_of
 
 
@@ -57,6 +61,28 @@ def refuse_the_model():
     show_refusal(SettingError("The model is too large.", "model"), places)
     show_refusal(SettingError("There is no such setting.", "nothing"), places, is_start=True)
     show_refusal(RunError("The quota is used up."), places, is_start=True)
+
+
+def refuse_a_removed_set():
+    import streamlit as st
+
+    from cnn_core.errors import RemovedSetError
+    from pages.shared.refusal import show_refusal
+
+    show_refusal(
+        RemovedSetError("It is in the bin.", "colours"), {"data": st.container()} if st.query_params else {}, is_start=True
+    )
+
+
+@pytest.mark.parametrize("has_field", [False, True])
+def test_a_data_set_in_the_bin_can_be_restored_where_it_is_refused(empty, image_folder, has_field):
+    drain(import_files("colours", image_folder, ImportOptions(), empty.home))
+    remove_set("colours", empty.home)
+    at = AppTest.from_function(refuse_a_removed_set)
+    at.query_params.update({"field": "yes"} if has_field else {})
+    assert at.run().button(key="restore-set-colours").proto.label == RESTORE and len(at.error) == 1
+    at.button(key="restore-set-colours").click().run()
+    assert empty.home.set_folder("colours").is_dir() and not at.exception and not at.button
 
 
 def test_a_field_above_the_tabs_is_named_without_a_tab_and_an_error_without_a_field_is_said_at_the_button():

@@ -14,10 +14,10 @@ from cnn_core.runs.branch_tree import Node
 from cnn_core.runs.comparison import compare_accuracies
 from cnn_core.runs.organizer import RunOrganizer
 from cnn_core.runs.run import Run
-from cnn_core.text import format_bytes, format_percent
+from cnn_core.text import counted, format_bytes, format_percent
 from pages.shared.run_selection import STATUS
 from pages.views.runs.export import FILE_KEY
-from pages.views.runs.table import SHOW_TEST, TICK_RUNS
+from pages.views.runs.table import IN_BIN, SHOW_TEST, TICK_RUNS
 from pages.views.runs.tree import ACCURACY, AFTER_EPOCH, tree_figure
 from tests.pages.manual_run import started, steps, trained_here
 from tests.pages.run_table import finished, page_text, table, tick
@@ -134,6 +134,7 @@ def test_removed_runs_are_moved_to_the_bin_and_restored(empty, open_page):
     runs = [finished(empty) for _ in range(3)]
     at = tick(open_page("runs"), 0, 2)
     at.button(key="remove-runs").click().run()
+    assert [toast.value for toast in at.toast] == [IN_BIN.format(runs=counted(2, "run is", "runs are"))]
     assert table(at)["Run"].tolist() == [runs[1]] and TICK_RUNS in page_text(at)  # no tick is carried over to another row
     at.button(key=f"back-{runs[0]}").click().run()
     assert table(at)["Run"].tolist() == [runs[1], runs[0]] and [row.id for row in RunOrganizer(empty).removed()] == [runs[2]]

@@ -21,8 +21,9 @@ from pages.shared.progress import TIME_LEFT
 from pages.views.search.new_search_form import EXTENT, INFINITELY_MANY
 from pages.views.search.results import BEST, IMPORTANCE, TRIAL
 from pages.views.search.space_form import BOX
-from pages.views.search.status import ADD_TRIALS, ENDED, NEXT_TRIAL, OTHER_SEARCH
+from pages.views.search.status import ADD_TRIALS, ANNOUNCEMENT, ENDED, NEXT_TRIAL, OTHER_SEARCH, STATUS
 from tests.helpers import is_a_sentence, tiny_config, write_images
+from tests.pages.announcements import announcements
 from tests.pages.form import choose_folder, field, fill
 from tests.pages.test_runs_page import named, overlaid, page_text, wide_charts
 
@@ -230,6 +231,7 @@ def test_a_search_is_resumed_with_more_trials_cancelled_and_removed(searched, op
     assert ended(6, 8) in page_text(at) and NEXT_TRIAL in page_text(at)
     at.button(key="search-cancel").click().run()
     assert searched.status("colours") == "cancelled"
+    assert announcements(at) == [ANNOUNCEMENT.format(search="colours", status=STATUS["cancelled"][2])]
     at.button(key="search-remove").click().run()
     assert searched.names() == [] and not at.exception
     at.run()

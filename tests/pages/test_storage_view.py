@@ -2,22 +2,31 @@
 
 import shutil
 
+import numpy as np
 import pytest
 
+from cnn_core.data.image_shape import ImageShape
 from cnn_core.data.imported import ImportedSource
 from cnn_core.data.importer import ImportOptions, import_files
 from cnn_core.data.jobs import Jobs
 from cnn_core.data.library import imported_sets
 from cnn_core.data.path_source import PathSource, set_name
+from cnn_core.data.pixel_pool import pools_of
 from cnn_core.data.set_bin import IN_BIN, remove_set
 from cnn_core.data.source import finish
 from cnn_core.data.validation_use import AS_TEST
+from cnn_core.features.store import feature_files, open_feature_store
+from cnn_core.home import IMAGES
+from cnn_core.runs.quota import folder_bytes
+from cnn_core.text import format_bytes
 from pages.shared.text import plain
+from pages.views.data.free_space import FREE
 from pages.views.data.mode import MODE, STORAGE
 from pages.views.data.overview import CLASSES, NO_RUNS_USED
 from pages.views.data.storage import GONE, THERE
 from tests.data.imports import write_folder
 from tests.data.test_validation_use import FILES, QUESTION
+from tests.helpers import write_images
 from tests.pages.data_form import run_imports
 from tests.pages.form import choose_folder, field
 
@@ -36,6 +45,18 @@ def test_a_set_made_from_a_path_is_listed_with_its_path_and_whether_it_is_there(
         states.append(row["Original files"])
         shutil.rmtree(folder, ignore_errors=True)
     assert states == [THERE, GONE] and not at.exception
+
+
+def test_what_runs_have_prepared_is_freed_and_nothing_else(empty, open_page, tmp_path):
+    folder = write_images(tmp_path / "pictures", ("blue", "red"), count=3, size=(90, 60))
+    source = PathSource(folder, empty.home, ImageShape(24))
+    finish(source.load("train"))
+    assert len(pools_of(source.folder)) == 1
+    at = open_page("data").button_group(key=MODE).set_value(STORAGE).run()
+    at.button(key=FREE).click().run()
+    assert not pools_of(source.folder) and not at.exception
+    assert FREE not in [button.key for button in at.button]
+    assert finish(source.load("train"))[:].shape[1:] == (24, 24, 3)
 
 
 def test_the_bin_is_emptied_after_a_confirmation(empty, open_page, folder):
@@ -89,3 +110,18 @@ def test_a_folder_named_for_training_asks_before_its_images_are_split(empty, ope
     at.button(key=f"folder-validation-{AS_TEST}").click().run()
     assert PathSource(folder, empty.home).info.test_count == QUESTION.val and not at.exception
     assert QUESTION.sentence not in [info.value for info in at.info]
+
+
+def test_kept_features_count_in_the_size_of_their_set_and_are_deleted_to_free_space(empty, open_page, folder):
+    finish(import_files("pets", folder, ImportOptions(), empty.home))
+    pets = empty.home.set_folder("pets")
+    at = open_page("data").button_group(key=MODE).set_value(STORAGE).run()
+    assert FREE not in [button.key for button in at.button]
+    store = open_feature_store(ImportedSource(pets))
+    store.add("abc", np.arange(4), np.ones((4, 300_000), np.float32))
+    at.run()
+    (size,) = [row["Size"] for row in at.dataframe[0].value.to_dict("records") if row["Data set"] == "pets"]
+    assert size == format_bytes(folder_bytes(pets)) and folder_bytes(pets) > 4_800_000
+    at.button(key=FREE).click().run()
+    assert feature_files(pets) == [] and folder_bytes(pets) < 1_000_000 and (pets / IMAGES).is_file() and not at.exception
+    assert FREE not in [button.key for button in at.button]

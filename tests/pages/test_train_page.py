@@ -10,7 +10,7 @@ from cnn_core.config.schema import has_effect, title, value_text
 from cnn_core.events import Changed
 from cnn_core.runs.lock import hold
 from pages.shared.run_selection import NO_RUN, STATUS
-from pages.views.train.controls import CHILD, PARENT
+from pages.views.train.controls import CHILD, PARENT, REMOVED, SAVING, STOPPING
 from tests.helpers import is_a_sentence
 from tests.pages.manual_run import epoch, started, steps
 
@@ -79,14 +79,14 @@ def test_stop_removes_a_waiting_run_from_the_queue(empty, open_page):
     assert STATUS["queued"][2] in badges(at)
     stop = at.button(key=f"stop-{run}")
     stop.click().run()
-    assert empty.run(run).status == "stopped"
+    assert empty.run(run).status == "stopped" and [toast.value for toast in at.toast] == [REMOVED]
     at.run()
     assert STATUS["stopped"][2] in badges(at)
     assert f"stop-{run}" not in keys(at)
     assert not at.exception
 
 
-def test_stop_sends_a_request_to_the_training_process(empty, open_page):
+def test_stop_sends_a_request_to_the_training_process_and_the_page_says_so_until_it_has_stopped(empty, open_page):
     run = empty.create(make_config(), status="running")
     with hold(empty.home.run_folder(run)):
         at = open_page("train", run=run)
@@ -94,8 +94,13 @@ def test_stop_sends_a_request_to_the_training_process(empty, open_page):
         assert not empty.requests.should_stop(run)
         stop = at.button(key=f"stop-{run}")
         stop.click().run()
-        assert empty.requests.should_stop(run)
-        assert len(at.toast) == 1
+        assert (
+            empty.requests.should_stop(run) and not at.toast
+        )  # a toast would stay beside the status of a run that stops at once
+        assert STOPPING in [caption.value for caption in at.caption] and not {f"stop-{run}", f"pause-{run}"} & set(keys(at))
+        empty.set_status(run, "stopped")
+        at.run()
+        assert STOPPING not in [caption.value for caption in at.caption] and STATUS["stopped"][2] in badges(at)
 
 
 def test_a_run_whose_process_died_is_shown_as_interrupted_with_what_to_do(empty, open_page):
@@ -204,6 +209,7 @@ def test_a_training_run_can_be_paused_and_saved_and_a_paused_one_continued(empty
         assert f"resume-{run}" not in keys(at)
         at.button(key=f"pause-{run}").click().run()
         at.button(key=f"save-{run}").click().run()
+        assert [toast.value for toast in at.toast] == [SAVING]
         assert requests_of(empty, run) == [("pause", {}), ("save", {})]
         empty.set_status(run, "paused")
         at.run()

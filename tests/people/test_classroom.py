@@ -37,12 +37,19 @@ def test_a_code_is_compared_without_capitals_and_spaces_which_telephones_add(roo
     assert room.person_of(room.enter("Ann", " Otter-42 ")).role == "member"
 
 
-@pytest.mark.parametrize("code", ["", "otter-4", "otter-422", "Ann", "öffnen"])
+@pytest.mark.parametrize("code", ["otter-4", "otter-422", "Ann", "öffnen"])
 def test_without_the_code_nobody_enters(room: Classroom, code: str):
     with pytest.raises(StudioError) as refused:
         room.enter("Ann", code)
     assert str(refused.value) == module.WRONG_CODE and is_a_sentence(module.WRONG_CODE)
     assert room.person_of("") == STRANGER
+
+
+def test_a_missing_code_is_asked_for_and_is_no_wrong_try(room: Classroom):
+    for code in ["", "  "] * PER_ADDRESS:
+        with pytest.raises(StudioError, match=re.escape(module.NO_CODE)):
+            room.enter("Ann", code, address="10.0.0.7")
+    assert is_a_sentence(module.NO_CODE) and room.person_of(room.enter("Ann", CODES.student, address="10.0.0.7")).name == "Ann"
 
 
 def test_neither_the_nickname_nor_the_id_nor_what_is_stored_makes_a_person(room: Classroom, home: Home):

@@ -14,10 +14,10 @@ from cnn_core.data.importer import ImportOptions, import_files
 from cnn_core.data.index.index import Index
 from cnn_core.data.open import open_source
 from cnn_core.data.set_bin import IN_BIN, remove_set, restore_set
-from cnn_core.errors import DataError, ImagesChangedError, RemovedSetError, RunError, SettingError
-from cnn_core.events import Epoch, Resumed, Steps
+from cnn_core.errors import DataError, ImagesChangedError, RemovedSetError, RunError, SettingError, StudioError
+from cnn_core.events import Epoch, Event, Resumed, Steps
 from cnn_core.execution.in_process import execute
-from cnn_core.home import INDEX, WEIGHTS, epoch_file, saved_epochs
+from cnn_core.home import CARD, INDEX, WEIGHTS, epoch_file, saved_epochs
 from cnn_core.models.checkpoint import load_epoch, validated_weights
 from cnn_core.models.saving import load_model, read_weights
 from cnn_core.runs.branch import branch_run
@@ -153,6 +153,25 @@ def test_a_branch_that_has_not_begun_has_neither_a_model_nor_results_of_its_own(
     assert execute(store, child) == "failed" and not store.has_model(child)
     summary = store.run(child).summary
     assert not summary["epochs"] and {summary[name] for name in ("best_epoch", "best_val_accuracy")} == {None}
+
+
+def test_a_branch_that_ends_before_its_first_step_has_nothing_of_its_own_and_can_be_resumed(store: Store, image_folder: Path):
+    head_only = {"model": "efficientnet-lite0", "weights": "pretrained", "train": "head"}
+    child = branch_run(store, trained(store, image_folder, epochs=2, **head_only), 1, {})
+    card = store.home.run_folder(child) / CARD
+
+    def fail(event: Event) -> None:
+        if card.is_file():
+            raise StudioError("The features cannot be computed.")
+
+    for status, ends in (("stopped", {"should_end": card.is_file}), ("failed", {"watch": fail})):
+        assert execute(store, child, **ends) == status and not store.has_model(child)
+        summary = store.run(child).summary
+        assert not summary["epochs"] and {summary[name] for name in ("best_epoch", "best_val_accuracy", "train_seconds")} == {
+            None
+        }
+        store.queue.resume(child)
+    assert execute(store, child) == "finished" and store.has_model(child) and store.run(child).summary["epochs"] == 2
 
 
 def test_a_branch_that_is_stopped_in_its_first_epoch_has_the_best_model_of_its_parent(store: Store, image_folder: Path):

@@ -7,7 +7,7 @@ import pytest
 
 from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import TrainConfig
-from cnn_core.config.suggestions import describe_changes
+from cnn_core.config.suggestions import LESS_OVERFITTING_OF_HEAD, applicable_changes, describe_changes
 from cnn_core.events import Changed, Finished, Steps
 from cnn_core.execution.in_process import execute
 from cnn_core.home import Home
@@ -45,6 +45,11 @@ def test_validation_loss_that_rises_since_an_epoch_while_training_loss_falls_is_
     assert finding.changes == {"cutout": 0.25, "dropout": 0.5}
     bare = make_config(data="cifar10", crop=0, model="resnet20")
     assert only(history_of(started(), *overfitted(0.05, 0.2)), bare).changes == {"crop": 0.125, "dropout": 0.25}
+    head = make_config(data="photos", model="efficientnet-lite0", crop=0)
+    finding = only(history_of(started(), *overfitted(0.05, 0.2)), head)
+    assert finding.changes == {"dropout": 0.45} and finding.remedy == LESS_OVERFITTING_OF_HEAD, "augmentation has no effect"
+    assert applicable_changes(head, {"crop": 0.125, "epochs": 40}) == {"epochs": 40}
+    assert applicable_changes(head, {"crop": 0.125, "train": "all"}) == {"crop": 0.125, "train": "all"}
 
 
 @pytest.mark.parametrize(("rise", "train_end"), [(0.005, 0.2), (0.05, 0.6), (0.0, 0.2)])

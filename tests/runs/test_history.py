@@ -8,7 +8,8 @@ import pytest
 from cnn_core.events import Changed, Event, Finished, Note, Progress, Resumed, StageStarted
 from cnn_core.runs.chart_columns import describe_trained
 from cnn_core.runs.event_log import StoredEvent
-from cnn_core.runs.history import History, HistoryPosition, summarise_history
+from cnn_core.runs.history import History, HistoryPosition
+from cnn_core.runs.summary import summarise_history
 from tests.helpers import tells
 from tests.runs.histories import STARTED, epoch, history_of, long_run, steps
 
@@ -59,6 +60,14 @@ def test_the_stage_names_the_work_outside_the_training_steps():
         ([Progress("Drawing", 0, 1), Finished(0.9, 0.3)], None),
     ):
         assert history_of(events).snapshot()["stage"] == stage
+
+
+@pytest.mark.parametrize(("step", "ended", "number"), [(1, 0, 1), (9, 0, 1), (10, 0, 1), (10, 1, 1), (11, 1, 2), (50, 5, 5)])
+def test_the_epoch_shown_is_that_of_the_last_step_whether_the_run_goes_on_or_has_ended(step: int, ended: int, number: int):
+    ends = [epoch(n, 10 * n) for n in range(1, ended + 1)]
+    assert history_of([STARTED, steps(step, step), *ends]).snapshot()["epoch"] == number
+    assert history_of([STARTED, *ends, STARTED, Resumed(step, ended), steps(step, 1)]).snapshot()["epoch"] == number
+    assert History().snapshot()["epoch"] == 0
 
 
 def test_the_summary_has_the_figures_of_the_best_epoch_and_of_training_alone():

@@ -11,6 +11,7 @@ from cnn_core.errors import SettingError
 from cnn_core.search.space import (
     NO_EFFECT,
     NO_LOGARITHM,
+    NO_RANGE,
     NO_SETTING,
     NOT_COMPARABLE,
     NOT_RISING,
@@ -56,9 +57,10 @@ def test_a_line_says_what_to_vary_and_can_be_written_again(line: str, part: Rang
     [
         ("", "“”"),
         ("learning_rate", "“learning_rate”"),
-        ("size=1..2", "“size”"),
+        ("extent=1..2", "“extent”"),
         ("data=digits,mnist", NOT_COMPARABLE.format(setting=title("data"))),
         ("seed=1..9", NOT_COMPARABLE.format(setting=title("seed"))),
+        ("size=64..224", NO_RANGE.format(setting=title("size"), name="size")),
         ("device=cpu,cuda", NOT_COMPARABLE.format(setting=title("device"))),
         ("validation_share=0.1,0.2", NOT_COMPARABLE.format(setting=title("validation_share"))),
         ("learning_rate=0.1..0.01", NOT_RISING.format(setting=title("learning_rate"), low=0.1, high=0.01)),

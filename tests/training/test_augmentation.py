@@ -12,11 +12,14 @@ from torchvision.transforms import functional as torchvision
 
 from cnn_core.data.mixing import CutMix, MixEither, MixUp
 from cnn_core.data.random_draws import Augmentation, RandomDraws
+from cnn_core.training import photo_augmentation
 from cnn_core.training.augmentation import AlternatingFlip, Brightness, Contrast, Cutout, RandomAffine, RandomCrop, RandomFlip
+from cnn_core.training.photo_augmentation import ColourJitter, RandomResizedCrop, TrivialAugment
 
 GREY = (120.5, 110.25, 100.0)
 MOVING = [RandomCrop(3), RandomCrop(3, "reflect"), RandomFlip()]
-ALL = [*MOVING, Cutout(0.5, GREY), Brightness(0.3), Contrast(0.4), RandomAffine(20, 0.2, 10)]
+PHOTOGRAPHIC = [RandomResizedCrop(0.3), ColourJitter(0.4), TrivialAugment()]
+ALL = [*MOVING, Cutout(0.5, GREY), Brightness(0.3), Contrast(0.4), RandomAffine(20, 0.2, 10), *PHOTOGRAPHIC]
 SEEDED = pytest.mark.parametrize("augment", ALL, ids=repr)
 
 
@@ -159,7 +162,16 @@ def test_an_affine_equals_torchvisions_of_the_same_draws(size: tuple[int, int], 
 
 @pytest.mark.parametrize(
     "augment",
-    [RandomCrop(0), RandomCrop(0, "reflect"), Cutout(0, GREY), Brightness(0), Contrast(0), RandomAffine(0, 0, 0)],
+    [
+        RandomCrop(0),
+        RandomCrop(0, "reflect"),
+        Cutout(0, GREY),
+        Brightness(0),
+        Contrast(0),
+        RandomAffine(0, 0, 0),
+        RandomResizedCrop(0),
+        ColourJitter(0),
+    ],
     ids=repr,
 )
 def test_without_any_strength_nothing_changes(augment: Augmentation):
@@ -230,7 +242,8 @@ def test_what_would_wait_for_a_gpu_is_noticed():
 @pytest.mark.parametrize(
     "call", [*ALL, AlternatingFlip(2), MixUp(0.2, 5), CutMix(1, 5), MixEither((MixUp(1, 5), CutMix(1, 5)))], ids=repr
 )
-def test_nothing_waits_for_the_device(call: Callable[..., Any]):
+def test_nothing_waits_for_the_device(call: Callable[..., Any], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(photo_augmentation, "selects_rows", lambda device: False)  # as on a GPU
     images, looking = random_images(8), draws(8)
     inputs = (images.float(), torch.arange(8) % 5, looking) if "Mix" in repr(call) else (images, looking)
     call(*inputs)  # tables and colours are copied to the device once

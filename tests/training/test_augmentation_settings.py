@@ -17,12 +17,14 @@ from cnn_core.training.augmentation import (
     make_augmentations,
     make_mixing,
 )
+from cnn_core.training.photo_augmentation import ColourJitter, RandomResizedCrop, TrivialAugment
 from tests.helpers import tiny_config
 
 MEAN = (0.5, 0.25, 1.0)
 OFF = {"crop": 0, "flip": "off"}
 EVERYTHING = {"rotation": 20, "scale": 0.1, "shear": 5, "crop": 0.25, "crop_fill": "reflect", "flip": "alternating"}
 EVERYTHING |= {"brightness": 0.1, "contrast": 0.2, "cutout": 0.5, "seed": 7}
+EVERYTHING |= {"resized_crop": 0.3, "trivial_augment": True, "colour_jitter": 0.2}
 
 
 @pytest.mark.parametrize(
@@ -39,6 +41,9 @@ EVERYTHING |= {"brightness": 0.1, "contrast": 0.2, "cutout": 0.5, "seed": 7}
         ({"shear": 4}, (RandomAffine(0, 0, 4),)),
         ({"brightness": 0.3}, (Brightness(0.3),)),
         ({"contrast": 0.3}, (Contrast(0.3),)),
+        ({"resized_crop": 0.5}, (RandomResizedCrop(0.5),)),
+        ({"trivial_augment": True}, (TrivialAugment(),)),
+        ({"colour_jitter": 0.4}, (ColourJitter(0.4),)),
         ({"cutout": 0.25}, (Cutout(0.25, (127.5, 63.75, 255.0)),)),
     ],
 )
@@ -48,7 +53,8 @@ def test_only_the_augmentations_that_are_switched_on_are_used(image_folder: Path
 
 def test_all_together_they_come_in_a_fixed_order(image_folder: Path):
     kinds = [type(augment) for augment in make_augmentations(tiny_config(image_folder, **EVERYTHING), 32, MEAN)]
-    assert kinds == [RandomAffine, RandomCrop, AlternatingFlip, Brightness, Contrast, Cutout]
+    photographs = [RandomResizedCrop, TrivialAugment, ColourJitter]
+    assert kinds == [*photographs, RandomAffine, RandomCrop, AlternatingFlip, Brightness, Contrast, Cutout]
 
 
 def test_the_crop_grows_with_the_image(image_folder: Path):

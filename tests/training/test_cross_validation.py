@@ -36,9 +36,11 @@ class Watched:
         self._prepare = cross_validation.make_trainer
         monkeypatch.setattr(cross_validation, "make_trainer", self)
 
-    def __call__(self, config: TrainConfig, info: object, images: ImageSet, device: object, validation: ImageSet) -> object:
+    def __call__(
+        self, config: TrainConfig, info: object, images: ImageSet, device: object, validation: ImageSet, store: object
+    ) -> object:
         self.learned.append({*images.rows.tolist(), *validation.rows.tolist()})
-        return self._prepare(config, info, images, device, validation)
+        return self._prepare(config, info, images, device, validation, store)
 
 
 @pytest.fixture

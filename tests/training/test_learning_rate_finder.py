@@ -10,8 +10,8 @@ from cnn_core.config.defaults import make_config
 from cnn_core.data.source import finish
 from cnn_core.errors import SettingError
 from cnn_core.events import Epoch, Progress
+from cnn_core.features.frozen_layers import STAGE as FEATURES_STAGE
 from cnn_core.home import Home
-from cnn_core.training.features import STAGE as FEATURES_STAGE
 from cnn_core.training.learning_rate_finder import (
     HIGHEST,
     LOWEST,

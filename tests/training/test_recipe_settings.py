@@ -29,6 +29,7 @@ OTHERS: list[dict[str, Any]] = [
     {"optimizer": "muon", "adam_rate": 0.5},
     {"weight_decay": 0.1},
     {"weight_decay": 0.1, "decay_all": True},
+    {"size": 24},
     {"width": 0.5},
     {"depth": 2},
     {"activation": "gelu"},
@@ -51,6 +52,9 @@ OTHERS: list[dict[str, Any]] = [
     {"rotation": 10},
     {"scale": 0.2},
     {"shear": 10},
+    {"resized_crop": 0.5},
+    {"colour_jitter": 0.5},
+    {"trivial_augment": True},
     {"mixup": 0.3},
     {"cutmix": 1},
     {"dropout": 0.5},
@@ -76,10 +80,15 @@ def test_every_setting_of_the_training_matters(home: Home, image_folder: Path, t
         "data",
         "model",
         "epochs",
+        "fit",  # of photographs: see test_image_size
         "weights",
+        "timm_name",  # of one model: see test_timm_nets
         "train",  # of pretrained weights: see test_stages
+        "trained_blocks",
         "head_epochs",
         "fine_tuning_rate",
+        "layer_decay",
+        "frozen_norm",
         "plateau_patience",
         "patience",
         "mirror",

@@ -2,6 +2,7 @@
 
 import copy
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,17 +13,18 @@ from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import TrainConfig
 from cnn_core.data.source import DataInfo, ImageSet
 from cnn_core.events import Epoch, Progress, StageStarted, Steps
+from cnn_core.features.frozen_layers import STAGE
 from cnn_core.models.saving import load_model, save_card, save_weights
 from cnn_core.training.controls import apply_settings
-from cnn_core.training.features import STAGE
 from cnn_core.training.loop import Trainer
 from cnn_core.training.recipe import make_trainer
-from cnn_core.training.stages import ALL, HEAD, StagePlan, plan_stages, stage_learning_rate
+from cnn_core.training.stages import ALL, BLOCKS, HEAD, StagePlan, plan_stages, stage_learning_rate
 
 CPU = torch.device("cpu")
 SIDE, CLASSES = 32, ("a", "b", "c")
 INFO = DataInfo("tiny", CLASSES, SIDE, 3, 24, 0, "fingerprint")
 HEAD_PREFIX = "classifier."
+LAST_BLOCKS: dict[str, Any] = {"train": "blocks", "trained_blocks": 2, "head_epochs": 1, "epochs": 2, "learning_rate": 0.05}
 
 
 def images(count: int, seed: int) -> ImageSet:
@@ -63,6 +65,8 @@ def test_the_plans_follow_the_settings():
     assert plan_stages(config(train="head")) == (StagePlan(HEAD, 0, 3),)
     assert plan_stages(config(train="all", head_epochs=2)) == (StagePlan(HEAD, 0, 2), StagePlan(ALL, 2, 1))
     assert plan_stages(config(train="all", head_epochs=0)) == (StagePlan(ALL, 0, 3),)
+    assert plan_stages(config(train="blocks", head_epochs=1)) == (StagePlan(HEAD, 0, 1), StagePlan(BLOCKS, 1, 2))
+    assert plan_stages(config(train="blocks", weights="scratch")) == (StagePlan(ALL, 0, 3),)
     assert plan_stages(config(train="head", weights="scratch")) == (StagePlan(ALL, 0, 3),)
     assert [plan.epochs for plan in plan_stages(config(train="all", head_epochs=9))] == [2, 1], "all layers learn for one epoch"
 
@@ -145,9 +149,64 @@ def test_all_layers_learn_after_the_head_at_the_fine_tuning_rate():
     ) > 0.8 * len(start)
 
 
-@pytest.mark.parametrize("stop", range(1, 12))
-def test_a_training_that_is_stopped_anywhere_continues_to_the_same_bits(every_step: None, stop: int):
-    settings = config(train="all", head_epochs=2, epochs=3, dropout=0.2, batch_size=6, ema=0.5)
+def test_the_last_blocks_learn_after_the_head_and_frozen_ones_keep_weights_and_statistics():
+    training = trainer(config(**LAST_BLOCKS))
+    next(event for event in training if isinstance(event, Epoch))
+    before = state_of(training.model)
+    list(training)
+    moved = changed(before, training.model.state_dict())
+    learned = ("blocks.5.3.", "blocks.6.0.", "conv_head.", "bn2.", HEAD_PREFIX)
+    assert moved and all(name.startswith(learned) for name in moved)
+    assert {"blocks.5.3.bn1.running_mean", "blocks.5.3.conv_pw.weight", "bn2.running_var", f"{HEAD_PREFIX}1.weight"} <= moved
+
+
+@pytest.mark.parametrize("chosen", [LAST_BLOCKS, {**LAST_BLOCKS, "train": "all", "head_epochs": 0}], ids=lambda c: c["train"])
+def test_frozen_batch_norms_keep_their_statistics_but_not_their_scale(chosen: dict[str, Any]):
+    training = trainer(config(**chosen, frozen_norm=True))
+    start = state_of(training.model)
+    list(training)
+    moved = changed(start, training.model.state_dict())
+    assert "bn2.weight" in moved and "bn2.bias" in moved
+    assert not any(name.endswith(("running_mean", "running_var", "num_batches_tracked")) for name in moved)
+
+
+def test_a_training_of_the_last_blocks_reports_both_stages_once():
+    training = trainer(config(**LAST_BLOCKS))
+    whole = sum(value.numel() for value in training.model.parameters())
+    head = sum(value.numel() for value in training.model.classifier.parameters())
+    first, second = (event for event in training if isinstance(event, StageStarted))
+    assert first == StageStarted(HEAD, 1, 2, head, whole)
+    assert (second.trained, second.number) == (BLOCKS, 2) and head < second.learning < whole
+
+
+def test_with_layer_decay_the_first_layers_change_less():
+    moved = []
+    for decay in (1.0, 0.5):
+        settings = config(train="all", head_epochs=0, epochs=1, layer_decay=decay, optimizer="adam", learning_rate=0.001)
+        training = trainer(settings.model_copy(update={"schedule": "constant", "warmup": 0.0}))
+        start = state_of(training.model)
+        list(training)
+        after = training.model.state_dict()
+        moved.append(
+            {name: (after[name] - start[name]).abs().mean().item() for name in ("conv_stem.weight", "classifier.1.weight")}
+        )
+    even, falling = moved
+    assert falling["conv_stem.weight"] < even["conv_stem.weight"] / 1000  # 17 blocks
+    assert falling["classifier.1.weight"] == pytest.approx(even["classifier.1.weight"], rel=0.5)
+
+
+def test_progressive_resizing_leaves_features_as_they_are():
+    training = trainer(config(train="all", head_epochs=1, epochs=2, start_side=0.5))
+    sides = []
+    training.model.register_forward_pre_hook(lambda model, inputs: sides.append(inputs[0].shape[-1]))
+    list(training)
+    assert training.resizing and {*sides} == {*range(16, 33, 4)} & {*sides} and len({*sides}) > 1
+
+
+@pytest.mark.parametrize("train", ["all", "blocks"])
+@pytest.mark.parametrize("stop", range(1, 12, 2))
+def test_a_training_that_is_stopped_anywhere_continues_to_the_same_bits(every_step: None, stop: int, train: str):
+    settings = config(train=train, head_epochs=2, epochs=3, dropout=0.2, batch_size=6, ema=0.5, layer_decay=0.75)
     whole = trainer(settings)
     list(whole)
     first, resumed = trainer(settings), trainer(settings)

@@ -10,7 +10,7 @@ GROUP = "Augmentation"
 
 
 class AugmentationSettings(BaseModel):
-    """One setting for each augmentation; 0 or “off” turns it off."""
+    """One setting for each augmentation; 0 or off turns it off."""
 
     crop: float = setting(
         0.125,
@@ -82,6 +82,29 @@ class AugmentationSettings(BaseModel):
         help="Shear every image by a random angle up to this one. Useful for handwriting.",
         ge=0,
         le=45,
+    )
+    resized_crop: float = setting(
+        0.0,
+        title="Resized crop",
+        unit="smallest area",
+        group=GROUP,
+        help="Crop a random rectangle of at least this fraction of the area and resize it to the whole image. For photographs: 0.5 is mild, 0.08 is usual for ImageNet; 0 is off.",
+        ge=0,
+        le=1,
+    )
+    colour_jitter: float = setting(
+        0.0,
+        title="Colour jitter",
+        group=GROUP,
+        help="Multiply brightness, contrast and saturation by up to 1 ± this, and turn the hue by up to a quarter of it. For photographs: 0.4 is usual; 0 is off.",
+        ge=0,
+        le=1,
+    )
+    trivial_augment: bool = setting(
+        False,
+        title="TrivialAugment",
+        group=GROUP,
+        help="Change every image by one of 14 operations of a random strength, such as a shear, a rotation or another contrast. For photographs and long training.",
     )
     mixup: float = setting(
         0.0,

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from cnn_core.config.setting import setting
+from cnn_core.config.setting import Not, setting
 from cnn_core.models.registry import FAMILIES
 
 GROUP = "Schedule"
@@ -71,7 +71,7 @@ class ScheduleSettings(BaseModel):
         1.0,
         title="Progressive resizing",
         group=GROUP,
-        only={"model": tuple(family.name for family in FAMILIES.values() if family.takes_any_side)},
+        only={"train": Not("head"), "model": tuple(family.name for family in FAMILIES.values() if family.takes_any_side)},
         help="Side of the training images at the start, as a fraction of the full side. They grow to full size over two thirds of the training, so that early epochs are faster; 1 is off.",
         ge=0.5,
         le=1,

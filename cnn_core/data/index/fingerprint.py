@@ -12,7 +12,8 @@ from cnn_core.data.index.index import Index
 def import_fingerprint(index: Index) -> str:
     """Compute the fingerprint of the data set as imported and split, without corrections; stored among the facts."""
     facts = index.facts()
-    described = {name: facts[name] for name in ("classes", "image_size", "channels")} | {"fit": facts["options"]["fit"]}
+    names = ("classes", "image_size", "channels", *(["kept_side"] if facts.get("kept_side") else []))
+    described = {name: facts[name] for name in names} | {"fit": facts["options"]["fit"]}
     digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
     for chunk in index.imported_images():
         digest.update(repr(chunk).encode())

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cnn_core.data.archive import SkippedFile
-from cnn_core.data.index.schema import CONVERSIONS, LOOKUP_INDEXES, DecodingResult, open_index
+from cnn_core.data.index.schema import CONVERSIONS, KEPT_PLACES, LOOKUP_INDEXES, DecodingResult, open_index
 from cnn_core.data.source import SPLITS, Split
 
 
@@ -52,14 +52,17 @@ class ImportTables:
             last = files[-1][0]
             yield [(row, path, json.loads(member) if member else None) for row, path, member in files]
 
-    def save_results(self, results: Iterable[DecodingResult]) -> None:
-        """Save the results of some files, so that these are not decoded again."""
+    def save_results(self, results: Iterable[DecodingResult], kept: Iterable[tuple[int, int, int]] = ()) -> None:
+        """Save the results of some files, so that these are not decoded again. kept: row, start and length of their encoded images."""
         results = list(results)
         with open_index(self._path) as db:
             db.execute("pragma synchronous = off")  # a data set that is being imported can be imported again
             db.execute(CONVERSIONS)
             converted = ((result.row, kind) for result in results for kind in result.conversions)
             db.executemany("insert or replace into conversions values (?, ?)", converted)
+            if kept := list(kept):
+                db.execute(KEPT_PLACES)
+                db.executemany("insert or replace into kept values (?, ?, ?)", kept)
             db.executemany(
                 "update items set problem = ?2, width = ?3, height = ?4, digest = ?5, look = ?6, is_grey = ?7, is_read = 1 where row = ?1",
                 (result[:7] for result in results),

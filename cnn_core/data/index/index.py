@@ -155,6 +155,13 @@ class Index:
             (images,) = db.execute("select count(distinct row) from conversions").fetchone()
             return images, dict(db.execute("select kind, count(*) from conversions group by kind order by kind"))
 
+    def kept_places(self) -> dict[int, tuple[int, int]]:
+        """Return start and length in bytes of every encoded image by row; none where the data set keeps none."""
+        with open_index(self.path) as db:
+            if not db.execute("select 1 from sqlite_master where name = 'kept'").fetchone():
+                return {}
+            return {row: (start, length) for row, start, length in db.execute("select row, start, length from kept")}
+
     def imported_images(self, size: int = 50_000) -> Iterator[list[tuple[bytes, int, int]]]:
         """Yield (digest, class, split) of every readable image as it was imported, in the order of rows, in lists of `size`."""
         with open_index(self.path) as db:

@@ -6,6 +6,7 @@
     pairs   duplicates
     known   cached results that take long to compute, stored with the version of the data to which they belong
     conversions  how images were converted, by kind; data sets imported by earlier versions have no such table
+    kept    where each encoded image stands in the file of a data set of photographs; other data sets have no such table
     facts   values stored once: name, source, classes, how images were decoded, the split
 
 Columns keep the names of earlier versions: `part` is the split, `given` the class at import, `look` the difference hash,
@@ -41,6 +42,7 @@ create table edits (
 CONVERSIONS = (
     "create table if not exists conversions (row integer not null, kind text not null, primary key (row, kind)) without rowid"
 )
+KEPT_PLACES = "create table if not exists kept (row integer primary key, start integer not null, length integer not null)"
 LOOKUP_INDEXES = """
 create index if not exists items_used on items (part, label, row) where problem is null and not is_excluded;
 create index if not exists items_of_class on items (label, row) where problem is null;
@@ -68,7 +70,7 @@ class ImageRecord(NamedTuple):
 
 class DecodingResult(NamedTuple):
     """The result of decoding one file: a problem as text, or the image's size, a digest of its bytes, its difference hash, whether it is grey,
-    and the kinds of its conversions (see `conversions`)."""
+    the kinds of its conversions (see `conversions`), and the encoded image (see `kept_images`), empty where it is not kept."""
 
     row: int
     problem: str | None
@@ -78,6 +80,7 @@ class DecodingResult(NamedTuple):
     image_hash: int = 0
     is_grey: bool = False
     conversions: tuple[str, ...] = ()
+    encoded: bytes = b""
 
 
 @dataclass(frozen=True)

@@ -135,7 +135,7 @@ def overfitting(case: DiagnosticCase) -> Finding | None:
     return Finding(
         OVERFITTING,
         f"Since epoch {low.epoch} validation loss has risen from {format_number(low.val_loss)} to {format_number(rise.recent)} while training loss fell from {format_number(low.train_loss)} to {format_number(last.train_loss)}: the gap grew from {format_number(low.val_loss - low.train_loss, 2)} to {format_number(rise.recent - last.train_loss, 2)} by epoch {last.epoch}.",
-        "Use more augmentation or regularisation, or more training images.",
+        suggestions.remedy_for_overfitting(case.config),
         suggestions.more_regularisation(case.config),
     )
 

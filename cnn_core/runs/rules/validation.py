@@ -57,7 +57,7 @@ def batch_norm_not_settled(case: DiagnosticCase) -> Finding | None:
     judged = _judge(case)
     if not judged or judged.last.predicted or judged.last.step > ENOUGH_STEPS:  # later versions settle them
         return None
-    if not has_batch_norm(case.config.model, case.config.batch_norm):
+    if not has_batch_norm(case.config.model, case.config.batch_norm, case.config.timm_name):
         return None
     chance, label = chance_accuracy(judged.started), _class_of_last_epochs(case)
     if label is None or not chance or accuracy_interval(judged.last.train_accuracy, judged.started.train_count)[0] <= chance:

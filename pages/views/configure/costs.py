@@ -11,24 +11,30 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from cnn_core.config.defaults import make_config
+from cnn_core.config.images import images_info
 from cnn_core.config.schema import TrainConfig
 from cnn_core.data.source import DataInfo
 from cnn_core.errors import StudioError
 from cnn_core.events import Progress
-from cnn_core.models.registry import FAMILIES
+from cnn_core.models.registry import FAMILIES, is_depthwise
 from pages.charts.network_diagram import network_html, no_network_html
 from pages.shared import cache
 from pages.shared.forms import default_value
 
 if TYPE_CHECKING:
     from cnn_core.models.cost import Cost
+    from cnn_core.models.head_cost import HeadCost
 
 FIGURES = {
-    "Parameters": "Number of trainable values of the model.",
-    "Multiply-adds": "For the forward pass of one image. A training step takes about three times as many for each image.",
-    "Memory": "Estimate for training with this batch size: weights, gradients, optimizer state and activations.",
+    "Parameters": "Number of values that the model learns. Where only the head is trained, the others keep their pretrained values.",
+    "Multiply-adds": "For the forward pass of one image. A training step of all layers takes about three times as many for each image.",
+    "Memory": "Estimate for training: weights, gradients, optimizer state, and activations of a batch. Where only the head is trained, the other layers "
+    "have no gradients, and their activations are not kept.",
 }
-PENDING, UNKNOWN = ("…",) * len(FIGURES), ("–",) * len(FIGURES)
+Figure = tuple[str, str | None]  # a value, and a note below it
+PENDING, UNKNOWN = (("…", None),) * len(FIGURES), (("–", None),) * len(FIGURES)
+LEARNING = "{count:,} trained"
 PREVIOUS, PREVIOUS_PICTURE = "previous-cost", "previous-picture"
 PAINT_SECONDS = 0.15  # loading torch holds the interpreter for seconds: in this time the form is sent to the browser first
 MEASURED_SECONDS = 0.5  # for each model; a slow model takes two steps, however long
@@ -68,17 +74,30 @@ def show_no_model(places: ModelPlaces) -> None:
 
 def show_model(places: ModelPlaces, config: TrainConfig, info: DataInfo) -> None:
     """Draw the cost and the picture of the chosen model. Raises SettingError when it cannot be built for these images."""
-    figures: Sequence[str] = UNKNOWN
+    figures: Sequence[Figure] = UNKNOWN
     picture = no_network_html(NO_PICTURE)
     if "torch" not in sys.modules:
         time.sleep(PAINT_SECONDS)
     try:
-        cost = _cost(config.model, info, config.batch_size, config.model_options)
-        figures = (f"{cost.parameters:,}", _short(cost.multiply_adds), f"{cost.memory_bytes / 1e6:,.0f} MB")
+        figures = _figures(config, info)
         picture = _picture(config, info)
     finally:
         st.session_state[PREVIOUS], st.session_state[PREVIOUS_PICTURE] = figures, picture
         _draw(places, figures, picture)
+
+
+def _figures(config: TrainConfig, info: DataInfo) -> Sequence[Figure]:
+    cost, head = _cost(config.model, info, config.batch_size, config.model_options), _cost_of_head(config, info)
+    memory = (head or cost).memory_bytes
+    trained = LEARNING.format(count=head.parameters) if head else None
+    return (f"{cost.parameters:,}", trained), (_short(cost.multiply_adds), None), (f"{memory / 1e6:,.0f} MB", None)
+
+
+def _cost_of_head(config: TrainConfig, info: DataInfo) -> "HeadCost | None":
+    """Return the cost of training the head alone; None where more is trained."""
+    from cnn_core.models.head_cost import head_cost
+
+    return head_cost(config.model, **info.shape, **config.model_options) if config.learns_on_features else None
 
 
 def _picture(config: TrainConfig, info: DataInfo) -> str:
@@ -98,7 +117,7 @@ def compare_models(config: TrainConfig, info: DataInfo) -> None:
         if st.button(
             MEASURE,
             icon=":material/timer:",
-            help="Measures a few training steps of each model on this machine. A run that trains at the same time makes the result too high.",
+            help="Measures a few training steps of all layers of each model on this machine. A run that trains at the same time makes the result too high.",
         ):
             cache.compute(cache.EPOCH_TIMES, "seconds", version, _measure(config, info))
         seconds = cache.load(cache.EPOCH_TIMES, "seconds", version) or {}
@@ -107,7 +126,7 @@ def compare_models(config: TrainConfig, info: DataInfo) -> None:
             rows,
             hide_index=True,
             height="content",
-            column_config={"Parameters": st.column_config.NumberColumn(format="localized")},
+            column_config={name: st.column_config.NumberColumn(format="localized") for name in ("Parameters", "Memory (MB)")},
             placeholder="–",
             alt="Parameters, computation, memory and time of every model",
         )
@@ -124,16 +143,18 @@ def _version(config: TrainConfig, info: DataInfo) -> tuple[object, ...]:
     return (info, config.count_training_images(info), config.batch_size, config.device, config.model, options)
 
 
-def _draw(places: ModelPlaces, values: Sequence[str], picture: str) -> None:
-    for place, (title, about), value in zip(places.figures, FIGURES.items(), values, strict=True):
-        place.metric(title, value, border=True, help=about)
+def _draw(places: ModelPlaces, figures: Sequence[Figure], picture: str) -> None:
+    for place, (title, about), (value, note) in zip(places.figures, FIGURES.items(), figures, strict=True):
+        place.metric(title, value, note, border=True, help=about, delta_color="off", delta_arrow="off")
     places.picture.html(picture)
 
 
 def _row(name: str, config: TrainConfig, info: DataInfo, seconds: float | None) -> dict[str, Any]:
     row = {"Model": FAMILIES[name].title}
     try:
-        cost = _cost(name, info, config.batch_size, _options(name, config))
+        own = _info(name, config, info)
+        cost = _cost(name, own, config.batch_size, _options(name, config))
+        head = _cost_of_head(config if name == config.model else make_config(data=config.data, model=name), own)
     except StudioError:
         return row | {
             "Parameters": None,
@@ -144,7 +165,7 @@ def _row(name: str, config: TrainConfig, info: DataInfo, seconds: float | None) 
     return row | {
         "Parameters": cost.parameters,
         "Multiply-adds": _short(cost.multiply_adds),
-        "Memory (MB)": round(cost.memory_bytes / 1e6),
+        "Memory (MB)": round((head or cost).memory_bytes / 1e6),
         "Time per epoch (s)": None if seconds is None else round(seconds, 1),
     }
 
@@ -154,6 +175,11 @@ def _options(name: str, config: TrainConfig) -> dict[str, Any]:
     if name == config.model:
         return config.model_options
     return {option: default_value(option, {"data": config.data, "model": name}) for option in FAMILIES[name].options}
+
+
+def _info(name: str, config: TrainConfig, info: DataInfo) -> DataInfo:
+    """Return the facts of the images that another model would receive with its defaults and the chosen size."""
+    return images_info(config.model_copy(update={"model": name, **_options(name, config)}), info)
 
 
 def _measure(config: TrainConfig, info: DataInfo) -> Generator[Progress, None, dict[str, float]]:
@@ -170,9 +196,11 @@ def _measure(config: TrainConfig, info: DataInfo) -> Generator[Progress, None, d
         try:
             seconds = measure_step_seconds(
                 name,
-                **info.shape,
+                **_info(name, config, info).shape,
                 batch_size=config.batch_size,
-                arithmetic=choose_arithmetic(config.precision, config.channels_last, device, depthwise=family.depthwise),
+                arithmetic=choose_arithmetic(
+                    config.precision, config.channels_last, device, depthwise=is_depthwise(name, config.timm_name)
+                ),
                 budget_seconds=MEASURED_SECONDS,
                 **options,
             )

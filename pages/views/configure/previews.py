@@ -14,6 +14,10 @@ from pages.shared import cache
 from pages.shared.forms import default_value, field_key
 from pages.shared.server import get_store
 
+UNCHANGED = (
+    "Only the head learns, on features of the unchanged images, which are computed once. To train with augmentation, choose other trained layers in "
+    "the tab Network."
+)
 FIND, SHOW_BATCH = "Find a learning rate", "Show the first batch"
 UNCERTAIN_RATE = "The loss fell by only {fall:.0%} before it rose, so the suggestion is uncertain. Compare it in short runs with the default, {default:g}."
 PLATEAU_NOTE = (
@@ -64,7 +68,10 @@ def show_learning_rate_finder(config: TrainConfig) -> None:
 
 
 def show_first_batch(config: TrainConfig) -> None:
-    """Show a button, and then the first images of the run's first batch as they are augmented."""
+    """Show a button, and then the first images of the run's first batch as they are augmented; or why they are not."""
+    if config.learns_on_features:
+        st.caption(UNCHANGED)
+        return
     if st.button(
         SHOW_BATCH,
         icon=":material/visibility:",

@@ -11,7 +11,8 @@ from typing import Any
 import streamlit as st
 
 from cnn_core.data import uploads
-from cnn_core.data.importer import COMMON_SIZE, MAX_SIZE, MIN_SIZE, ImportOptions
+from cnn_core.data.importer import ImportOptions
+from cnn_core.data.kept_images import KEPT_SIDE
 from cnn_core.data.names import NAME_CHANGED, new_set_name
 from cnn_core.errors import StudioError
 from cnn_core.text import counted
@@ -20,12 +21,8 @@ from pages.shared.people import may_read_paths, person
 from pages.shared.server import get_jobs, get_store
 from pages.shared.text import plain
 from pages.views.data.collect import collect_classes, count_collected
+from pages.views.data.jobs import note_start
 
-FITS = {
-    "crop": "Centre crop",
-    "pad": "Pad with black",
-    "stretch": "Stretch",
-}
 COLOURS = {"auto": "As in the images", "colour": "Colour", "grey": "Grey"}
 ZIP, FOLDER, PATH, BY_CLASS = "Zip archive", "Folder", "Path on the server", "Class by class"
 NOT_IMPORTED = "The import was not started."
@@ -35,11 +32,12 @@ NAME, PATH_FIELD = "data-name", "data-path"
 GetSource = Callable[[], tuple[Path, bool]]  # returns the path of the images and whether it is an upload
 
 
-def show_import_form() -> None:
-    """Show the form: where the images are, how to prepare them, and the button that starts the import."""
+def show_import_form(*, is_primary: bool) -> None:
+    """Show the form: where the images are, how to prepare them, and the button that starts the import. is_primary: whether it is the next thing to do."""
     _clear_after_success()
     st.caption(
         "Use one folder of images per class. Folders called train, val and test above them, or training_set and the like, are used as splits. Formats: JPEG, PNG, WebP, BMP and GIF. "
+        f"Photographs are kept with at most {KEPT_SIDE} pixels on the long side; their size for training is chosen on the Configure page. "
         "Files that cannot be read are skipped and listed. The original files are never changed."
     )
     collected = count_collected()
@@ -61,7 +59,7 @@ def show_import_form() -> None:
         if (
             st.button(
                 "Import",
-                type="secondary" if _is_asked() else "primary",
+                type="primary" if is_primary else "secondary",
                 icon=":material/input:",
                 key="data-import",
                 disabled=not may_import,
@@ -69,11 +67,6 @@ def show_import_form() -> None:
             and get_source
         ):
             _start_import(name, options, get_source)
-
-
-def _is_asked() -> bool:
-    """Whether an import of this person waits for an answer, which is the next thing to do."""
-    return any(job.question and job.owner == person() for job in get_jobs().all())
 
 
 def _clear_after_success() -> None:
@@ -100,33 +93,14 @@ def _check_name(typed: str) -> bool:
 
 def _enter_options() -> tuple[str, dict[str, Any]]:
     """Return the name of the data set and the options of the import."""
-    row = st.columns(3, vertical_alignment="bottom")
+    row = st.columns(2, vertical_alignment="bottom")
     name = row[0].text_input(
         "Name",
         key=NAME,
         bind="query-params",
         help="Up to 60 lower-case letters, digits, - and _, beginning with a letter or digit. Capitals and spaces are changed to these.",
     )
-    size = row[1].number_input(
-        "Image size (pixels)",
-        value=None,
-        step=16,
-        placeholder="automatic",
-        key="data-image-size",
-        bind="query-params",
-        help=f"Images are resized to squares with this side, {MIN_SIZE} to {MAX_SIZE} pixels. If empty: the size of the images where all are equal squares "
-        f"of at most {COMMON_SIZE} pixels, else {COMMON_SIZE}.",
-    )
-    fit = row[2].selectbox(
-        "Resizing",
-        list(FITS),
-        format_func=FITS.__getitem__,
-        key="data-fit",
-        bind="query-params",
-        help="How images that are not square are made square.",
-    )
-    row = st.columns(3, vertical_alignment="bottom")
-    colour = row[0].selectbox(
+    colour = row[1].selectbox(
         "Colour",
         list(COLOURS),
         format_func=COLOURS.__getitem__,
@@ -134,7 +108,8 @@ def _enter_options() -> tuple[str, dict[str, Any]]:
         bind="query-params",
         help="Grey images have one channel, colour images three.",
     )
-    fraction = row[1].number_input(
+    row = st.columns(2, vertical_alignment="bottom")
+    fraction = row[0].number_input(
         "Test fraction",
         value=0.2,
         step=0.05,
@@ -143,7 +118,7 @@ def _enter_options() -> tuple[str, dict[str, Any]]:
         bind="query-params",
         help="Fraction of the images used for testing, 0.01 to 0.9, where there is no test folder.",
     )
-    seed = row[2].number_input(
+    seed = row[1].number_input(
         "Split seed",
         value=0,
         step=1,
@@ -151,7 +126,7 @@ def _enter_options() -> tuple[str, dict[str, Any]]:
         bind="query-params",
         help="Seed of the random choice of test images. The same seed chooses the same images.",
     )
-    return name.strip(), {"image_size": size, "fit": fit, "colour": colour, "test_share": fraction, "seed": seed}
+    return name.strip(), {"colour": colour, "test_share": fraction, "seed": seed}
 
 
 def _start_import(name: str, options: Mapping[str, Any], get_source: GetSource) -> None:
@@ -168,6 +143,7 @@ def _start_import(name: str, options: Mapping[str, Any], get_source: GetSource) 
     if name != typed:
         notify(plain(NAME_CHANGED.format(typed=typed, name=name)), icon=":material/edit:")
     st.session_state[STARTED] = name
+    note_start()
     st.rerun()
 
 

@@ -22,6 +22,10 @@ from pages.views.data.own_copy import offer_own_copy
 PAGE, PAIRS_PAGE = 32, 8
 NAME_WIDTH = 40  # letters of a name below an image
 CHANGED = "data-changed"
+ACROSS_FIRST = "Pairs across two splits come first: they make the test accuracy too high."
+COUNTED_TWICE = "An image that is there twice counts twice in training, or in the accuracy."
+EXCLUDE_ONE = "Exclude one image of each pair."
+STICKY = "sticky-data-actions"  # the style of the key keeps the actions in view while the images scroll
 ALL_SPLITS, SPLIT = "all", "data-split"
 STATES = {"Used": USED, "Excluded": "problem is null and is_excluded", "Relabelled": "problem is null and label != given"}
 NO_IMAGES = "No images match these filters. Choose another class, split or state, or search for another name."
@@ -52,9 +56,10 @@ def show_images(source: ImportedSource) -> None:
     pages = -(-count // PAGE)
     page = st.pagination(pages, key=f"data-page-{where}-{values}-{order}") if pages > 1 else 1
     records = source.index.records(where, values=values, limit=PAGE, offset=(page - 1) * PAGE, order=order)
-    pool, classes = source.pool, source.info.classes
+    classes = source.info.classes
     images = [
-        GridImage(record.row, pool[record.row], _caption(record, classes), _describe(record, classes)) for record in records
+        GridImage(record.row, source.image(record.row), _caption(record, classes), _describe(record, classes))
+        for record in records
     ]
     _show_actions(source, pick_images(_picked_key(source), images))
 
@@ -112,15 +117,15 @@ def _split_name(split: str) -> str:
 
 def _show_actions(source: ImportedSource, picked: list[int]) -> None:
     """Show the buttons that correct the ticked images."""
-    if not may_change(owner := owner_of(source.folder)):
-        offer_own_copy(source, owner)
+    if not may_change(owner_of(source.folder)):
+        with st.container(key=STICKY if picked else "data-actions"):
+            offer_own_copy(source)
         return
     if not picked:
         st.caption("Tick images to exclude or relabel them.")
         return
     classes, count = source.info.classes, len(picked)
-    # The style of the key keeps the actions in view while the images scroll.
-    with st.container(horizontal=True, vertical_alignment="center", key="sticky-data-actions"):
+    with st.container(horizontal=True, vertical_alignment="center", key=STICKY):
         st.markdown(f"**{TICKED.format(images=counted(count, 'image'))}**", width="content")
         for label, key, icon, new in (("Exclude", "data-exclude", "block", 1), ("Restore", "data-restore", "add", 0)):
             st.button(label, key=key, icon=f":material/{icon}:", on_click=_correct, args=(source, picked, "is_excluded", new))
@@ -154,7 +159,7 @@ def show_duplicates(source: ImportedSource) -> None:
     if not total:
         st.success("No duplicates were found.", icon=":material/check_circle:")
         return
-    st.caption("Pairs across two splits come first: they make the test accuracy too high. Exclude one image of each pair.")
+    st.caption(f"{ACROSS_FIRST if counts['across'] else COUNTED_TWICE} {EXCLUDE_ONE}")
     pages = -(-total // PAIRS_PAGE)
     page = st.pagination(pages, key="data-pairs-page") if pages > 1 else 1
     can_change = may_change(owner_of(source.folder))
@@ -164,11 +169,11 @@ def show_duplicates(source: ImportedSource) -> None:
 
 def _show_pair(source: ImportedSource, pair: tuple[ImageRecord, ImageRecord], is_same: bool, can_change: bool) -> None:
     first, second = pair
-    pool, classes = source.pool, source.info.classes
+    classes = source.info.classes
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         for record in pair:
             with st.container(width=190):
-                st.html(image_html(pool[record.row], f"{classes[record.label]}, image {record.row}", width=96))
+                st.html(image_html(source.image(record.row), f"{classes[record.label]}, image {record.row}", width=96))
                 st.caption(plain(_describe(record, classes)))
         with st.container(width="stretch"):
             st.badge(

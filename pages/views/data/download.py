@@ -11,6 +11,7 @@ from pages.charts.images import labelled_grid
 from pages.shared.people import may_read_paths, person
 from pages.shared.server import get_jobs, get_store
 from pages.shared.text import plain
+from pages.views.data.jobs import note_start
 
 
 def show_entry(entry: CatalogEntry) -> None:
@@ -69,4 +70,5 @@ def _start_import(name: str) -> None:
     except StudioError as error:
         st.error(plain(error), icon=":material/error:")
         return
+    note_start()
     st.rerun()

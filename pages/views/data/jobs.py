@@ -11,10 +11,12 @@ import streamlit as st
 
 from cnn_core.data.conversions import describe_conversions
 from cnn_core.data.imported import ImportedSource
-from cnn_core.data.jobs import Job
+from cnn_core.data.jobs import ASKING, Job
 from cnn_core.data.library import set_title
 from cnn_core.data.skipped import SEE_VIEW, describe_imported, describe_skipped
 from cnn_core.errors import StudioError
+from pages.charts.components.announcer import announce
+from pages.charts.components.reveal import reveal
 from pages.shared.links import page_file
 from pages.shared.people import is_shared, is_teacher, may_change, person, show_owner
 from pages.shared.server import get_jobs, get_store
@@ -25,17 +27,39 @@ from pages.views.data.overview import CONFIGURE
 
 REFRESH_SECONDS = 0.5
 RECENT_SECONDS = 24 * 3600  # for so long an ended import is shown
+JOBS = "data-jobs"
+STARTS = "data-imports-started"  # in the session: how many imports it has started
 WATCHED = "data-jobs-watched"  # in the session: the imports that it has shown while they ran
 WAITS = "The import waits for your answer, and then continues."
+ANNOUNCEMENT = "Import of {name}: {status}."  # read by screen readers when the status changes
+STATUS = {
+    "queued": "waiting",
+    "running": "running",
+    ASKING: "waiting for your answer",
+    "finished": "completed",
+    "failed": "failed",
+    "cancelled": "cancelled",
+}
 
 
-def show_jobs(*, shows_results: bool) -> None:
-    """Show running and recently ended imports; refreshed twice a second while one is running. shows_results: also those that nobody watched here."""
+def show_jobs(*, shows_results: bool) -> bool:
+    """Show running and recently ended imports; refreshed twice a second while one is running. shows_results: also those that nobody watched here.
+
+    Return whether an import of this person waits for an answer, which is the next thing to do.
+    """
     jobs = _recent_jobs(shows_results)
+    announce("imports", " ".join(ANNOUNCEMENT.format(name=job.name, status=STATUS[job.status]) for job in jobs))
+    reveal(JOBS, st.session_state.get(STARTS, 0))
     if jobs:
         is_active = any(job.is_active for job in jobs)
-        with st.container():  # a fragment of varying length needs a container of its own
+        with st.container(key=JOBS):  # a fragment of varying length needs a container of its own
             st.fragment(_show, run_every=REFRESH_SECONDS if is_active else None)(is_active, shows_results)
+    return any(job.question and job.owner == person() for job in jobs)
+
+
+def note_start() -> None:
+    """Let the next run scroll to the imports: the button that started one may be far below them."""
+    st.session_state[STARTS] = st.session_state.get(STARTS, 0) + 1
 
 
 def _show(was_active: bool, shows_results: bool) -> None:

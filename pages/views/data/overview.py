@@ -32,6 +32,7 @@ VERSION_HELP = (
 )
 TO_BIN = "The imported images and their corrections move to the bin, which is under Storage. The original files and the models of runs stay."
 RUNS_USED = "{runs} used this data set: {names}. Their curves and figures on Train and Runs stay; Evaluate and further training need the data set."
+KEPT = "photographs, kept with at most {side} pixels on the long side: each run chooses its image size"
 NO_RUNS_USED = "No run used this data set."
 CONFIGURE = "Configure training"
 MOVED = "The data set is in the bin. To restore it, open Storage."
@@ -80,9 +81,10 @@ def _show_facts(source: ImportedSource, quality: DataQuality) -> None:
 def _describe_sizes(quality: DataQuality, info: DataInfo) -> str:
     """Return the size of the images, and of the files that they were made from."""
     width, widest, height, tallest = quality.sizes
-    files = f"{width}×{height}" if (width, height) == (widest, tallest) else f"{width} to {widest} by {height} to {tallest}"
+    files = f"{width}×{height}" if (width, height) == (widest, tallest) else f"{width}×{height} to {widest}×{tallest}"
     kind = "Grey" if info.channels == 1 else "Colour"
-    return f"{kind} images of {info.image_size}×{info.image_size} pixels; the files have {files} pixels."
+    stored = KEPT.format(side=info.kept_side) if info.kept_side else f"images of {info.image_size}×{info.image_size} pixels"
+    return f"{kind} {stored}; the files have {files} pixels."
 
 
 def _show_skipped_files(source: ImportedSource) -> None:
@@ -92,7 +94,8 @@ def _show_skipped_files(source: ImportedSource) -> None:
         st.success("Every file could be read.", icon=":material/check_circle:")
         return
     st.caption("These files are not used. The original files were not changed.")
-    st.dataframe({"File": [file.path for file in skipped], "Reason": [file.reason for file in skipped]}, hide_index=True)
+    reasons = [f"{file.explanation[:1].upper()}{file.explanation[1:]}" for file in skipped]
+    st.dataframe({"File": [file.path for file in skipped], "Reason": reasons}, hide_index=True)
 
 
 def _show_footer(name: str, source: ImportedSource) -> None:

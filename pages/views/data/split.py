@@ -96,7 +96,8 @@ def _show_statistics(source: ImportedSource) -> None:
     means, stds = _statistics(source.folder.name, source.info.fingerprint, source)
     channels = ("Red", "Green", "Blue") if len(means) == 3 else ("Grey",)
     st.caption(
-        "Mean and standard deviation of the pixel values (0 to 1) of the training images. Images are normalised with them before they enter the model."
+        "Mean and standard deviation of the pixel values (0 to 1) of the training images. Images are normalised with them before they enter the model, unless "
+        "its pretrained weights have a mean and a standard deviation of their own."
     )
     st.dataframe({"Channel": channels, "Mean": means, "Standard deviation": stds}, hide_index=True, height="content")
 

@@ -19,6 +19,7 @@ from pages.shared.mine import shows_all
 from pages.shared.people import is_shared, may_change, may_read_paths, owner_name, person
 from pages.shared.server import get_store
 from pages.shared.text import plain
+from pages.views.data.free_space import offer_free_space
 
 NO_SETS = "No data set is imported yet. Choose Import images, or a data set of the catalogue."
 FROM_CATALOGUE, UPLOADED, THERE, GONE = "Catalogue", "Upload", "On disk", "Missing"
@@ -39,6 +40,7 @@ def show_storage() -> None:
         st.caption(f"{counted(len(rows), 'data set')}, {format_bytes(sum(size for _, size in rows))}")
         st.dataframe([row for row, _ in rows], hide_index=True)
         st.caption("To remove a data set, open it under Data sets. The original files are never changed.")
+        offer_free_space([folder for name in names if may_change(owner_of(folder := home.set_folder(name)))])
     else:
         st.info(NO_SETS, icon=":material/database:")
     show_bin()

@@ -42,13 +42,13 @@ def show_split_duplicates(subject: EvaluationSubject) -> None:
 
 
 def _show_pair(source: ImportedSource, pair: tuple[ImageRecord, ImageRecord], is_same: bool) -> None:
-    pool, classes = source.pool, source.info.classes
+    classes = source.info.classes
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         for item in pair:
             split = SPLITS[ORDER[item.split]]
             with st.container(width=190):
                 about = f"{split.capitalize()} image, {classes[item.label]}"
-                st.html(image_html(pool[item.row], about, width=96))
+                st.html(image_html(source.image(item.row), about, width=96))
                 st.caption(plain(f"{about} · {item.path}"))
                 if may_change(owner_of(source.folder)):
                     st.button(

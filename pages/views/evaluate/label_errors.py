@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
+from cnn_core.config.images import image_shape
+from cnn_core.data.imported import ImportedSource
 from cnn_core.data.source import ImageSet, Split, finish
 from cnn_core.text import counted
 from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
@@ -24,8 +26,8 @@ if TYPE_CHECKING:
 
 REQUESTED = "label-errors-requested"
 SUSPECTED = (
-    "**{suspected}** of {images}. If {rate:.1%} of the labels are wrong, as on average in ten well-known data sets, about **{expected}** of them "
-    "are label errors. The others are labelled correctly, and the model is wrong."
+    "**{suspected}** of {images}. If {rate:.1%} of the labels are wrong, as on average in ten well-known data sets, expect about **{expected}** with a wrong "
+    "label among them. The others are labelled correctly, and the model is wrong."
 )
 ESTIMATED = "Confident learning estimates that {fraction:.1%} of {total:,.0f} labels are wrong; mistakes of the model raise this estimate."
 MOSTLY_MISTAKES = (
@@ -105,14 +107,17 @@ def _by_cross_validation(subject: EvaluationSubject) -> FoundLabelErrors | None:
         config = get_store().config_in_force(subject.run.id)
         count = source.index.count("problem is null and part < 2")
         recipes = {QUICK: quick_recipe(config, source.info.image_size, count), OWN: config}
+        shaped = ImportedSource(source.folder, image_shape(config))  # a quick model takes the small squares
+        sources = {name: shaped if recipe.model == config.model else source for name, recipe in recipes.items()}
         learned = finish(load_all_training_images(source))
-        saved = (read_out_of_fold(subject.folder, source.info, recipe) for recipe in reversed(recipes.values()))
+        saved = (read_out_of_fold(subject.folder, sources[name].info, recipes[name]) for name in (OWN, QUICK))
         found = next((predictions for predictions in saved if predictions and predictions.covers(rows_of(learned))), None)
     if found is None:
-        recipe = _choose_settings(subject, recipes, len(learned))
-        if recipe is None:
+        chosen = _choose_settings(subject, recipes, len(learned))
+        if chosen is None:
             return None
-        steps = wait_for_device(get_store(), recipe.device, cross_validate_run(source, subject.folder, recipe))
+        recipe = recipes[chosen]
+        steps = wait_for_device(get_store(), recipe.device, cross_validate_run(sources[chosen], subject.folder, recipe))
         found = run_with_progress(steps, f"cross-validation-{subject.run.id}")
         st.session_state.pop(REQUESTED, None)
     st.caption(SAVED_PREDICTIONS)
@@ -130,10 +135,10 @@ def _examine_unseen(
     return FoundLabelErrors(_found.evaluate(_shown), find_label_errors(_found.evaluate(_learned)).reindex(new_indices))
 
 
-def _choose_settings(subject: EvaluationSubject, recipes: "dict[str, TrainConfig]", count: int) -> "TrainConfig | None":
-    """Return the settings for cross-validation; None until the button is pressed."""
+def _choose_settings(subject: EvaluationSubject, recipes: "dict[str, TrainConfig]", count: int) -> str | None:
+    """Return the name of the settings for cross-validation; None until the button is pressed."""
     if (requested := st.session_state.get(REQUESTED)) and requested[0] == subject.run.id:
-        return recipes[requested[1]]
+        return str(requested[1])
     with st.container(border=True):
         st.markdown(ABOUT.format(count=count))
         st.caption(

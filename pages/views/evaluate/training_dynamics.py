@@ -120,10 +120,7 @@ def _show_charts(subject: EvaluationSubject, history: "TrainingDynamics") -> Non
         with place:
             st.header(title)
             show_chart(figure, alt=alt)
-    st.caption(
-        "An image is forgotten if it is correct in one epoch and wrong in the next (M. Toneva and others, 2019). Images that are never "
-        "forgotten can often be removed from the training data without loss of accuracy."
-    )
+    st.caption("An image is forgotten if it is correct in one epoch and wrong in the next (M. Toneva and others, 2019).")
 
 
 @st.fragment

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from cnn_core.data.open import open_source
-from cnn_core.errors import StudioError
+from cnn_core.config.images import open_images
+from cnn_core.errors import RemovedSetError, StudioError
 from cnn_core.runs.run import Run
 from pages.charts.images import labelled_grid
 from pages.shared import cache
 from pages.shared.progress import CANCELLED
+from pages.shared.removed_set import offer_restore
 from pages.shared.run_models import get_classifier
 from pages.shared.server import get_store
 from pages.shared.text import plain
@@ -35,7 +36,9 @@ def show_nearest_images(classification: ImageClassification) -> None:
     try:
         bank = _open(run)
     except StudioError as error:
-        st.info(f"{ERROR_TEXT} {plain(error)}", icon=":material/info:")
+        st.info(f"{ERROR_TEXT} {plain(error)}", icon=":material/info:")  # the prediction above is complete
+        if isinstance(error, RemovedSetError):
+            offer_restore(error.name)
         return
     if bank is None:
         return
@@ -55,7 +58,7 @@ def _open(run: Run) -> "FeatureBank | None":
         from cnn_core.explain.nearest_images import feature_bank_key, open_feature_bank
     home = get_store().home
     folder = home.run_folder(run.id)
-    version = (folder, feature_bank_key(folder, run.config, open_source(run.config.data, home).info.fingerprint))
+    version = (folder, feature_bank_key(folder, run.config, open_images(run.config, home).info.fingerprint))
     work = work_name(run.id)
     if not cache.is_stored(cache.FEATURE_BANKS, run.id, version) and st.session_state.get(CANCELLED) == work:
         st.info(CANCELLED_TEXT, icon=":material/close:")  # the prediction above is complete

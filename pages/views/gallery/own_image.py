@@ -17,6 +17,7 @@ from pages.views.gallery.uploads import UploadedImage, add_pasted, choose_files,
 
 if TYPE_CHECKING:
     from cnn_core.inference.classifier import Classifier
+    from cnn_core.models.saving import ModelCard
 
 TITLE = "Your own image"
 KEY, FROM_SET = "gallery", "Data set"
@@ -36,7 +37,7 @@ def show_own_image(run: Run) -> None:
     is_ink, summary = draws_light_on_dark(run), ""
     left, right = st.columns([2, 3], gap="medium")
     with left:
-        source = choose_input(KEY, [DRAW, UPLOAD, CAMERA, FROM_SET])
+        source = choose_input(KEY, [DRAW, UPLOAD, CAMERA, FROM_SET], first_input(classifier.card))
         files = choose_files() if source == UPLOAD else []
         st.html(PHONE_STYLE)
         above = st.container(key=SUMMARY)  # not st.empty: that clears it at every rerun, and the canvas would move under the pen
@@ -50,15 +51,21 @@ def show_own_image(run: Run) -> None:
         elif not files:  # the error of a single file is shown beside it
             st.info(EMPTY_TEXT, icon=":material/gesture:")
         if source == DRAW:
-            above.html(phone_summary(summary))
-            mark_answered(canvas_key(classifier.card, KEY, is_ink=is_ink), summary and f"{PREDICTION}: {summary}")
+            prediction = summary and f"{PREDICTION}: {summary}"
+            above.html(phone_summary(prediction))
+            mark_answered(canvas_key(classifier.card, KEY, is_ink=is_ink), prediction)
         if compare_with_training(run) and (image or files):  # last, so that the prediction does not wait for it
             st.rerun()
 
 
-def phone_summary(summary: str) -> str:
+def first_input(card: "ModelCard") -> str:
+    """Return the input that is chosen at first: a drawing is like grey images, a photograph like colour ones."""
+    return UPLOAD if card.channels == 3 and not card.ink else DRAW
+
+
+def phone_summary(prediction: str) -> str:
     """Return the prediction in one line above the canvas, shown only where the columns stand one below the other. It keeps its height when empty."""
-    return f'<p class="phone-summary" aria-hidden="true">{html.escape(summary) or "&nbsp;"}</p>'
+    return f'<p class="phone-summary" aria-hidden="true">{html.escape(prediction) or "&nbsp;"}</p>'
 
 
 def _read_image(

@@ -12,11 +12,12 @@ from cnn_core.lessons.attempts import (
     stop_attempt,
     validation_count,
 )
-from cnn_core.lessons.effect import describe_effect, describe_resolution
+from cnn_core.lessons.effect import describe_effect, describe_resolution, describe_verdict
 from cnn_core.lessons.epoch_effects import describe_agreement
 from cnn_core.lessons.exercises import VARIANTS, Exercise
 from cnn_core.runs.run import Run
 from cnn_core.text import counted, format_duration
+from pages.charts.components.announcer import announce
 from pages.charts.components.overlay import overlay_groups
 from pages.shared.links import page_file
 from pages.shared.run_origin import LESSONS
@@ -27,6 +28,7 @@ from pages.views.learn.prediction import show_prediction, show_verdict
 
 ON_DEVICE = ("running", "paused")  # statuses of a run that occupies the device
 REFRESH_SECONDS = 2  # of the status; the curves are updated by the event stream
+ONE_RUN = "{run}\u00a0{icon}\u00a0{status}"  # no line ends within it
 TIME_LEFT = "About {duration} left."
 RESULT, PRELIMINARY_RESULT = "**Result.**", "**Preliminary result.**"
 DURING, SO_FAR = "**During training.**", "**So far.**"
@@ -42,6 +44,7 @@ SHARED = "{runs} of this attempt answer the same question as those of another pe
 def show_attempt(exercise: Exercise, attempt_runs: AttemptRuns) -> None:
     """Show the prediction, the status of the runs, the result so far, and the curves of A and B."""
     show_prediction(exercise, attempt_runs.attempt.prediction)
+    announce(f"exercise-{exercise.name}", "" if attempt_runs.is_active else _describe_outcome(exercise, attempt_runs))
     with st.container(key="attempt"):  # a fragment in a container of its own, because its height changes
         st.fragment(_show_status, run_every=REFRESH_SECONDS if attempt_runs.is_active else None)(exercise, attempt_runs)
     groups = {
@@ -77,7 +80,9 @@ def _show_status(exercise: Exercise, shown: AttemptRuns) -> None:
 
 def _status_text(current: AttemptRuns) -> str:
     """Return the status of every run, and the time left or the number of other runs ahead in the queue."""
-    statuses = " · ".join(f"{run_label(run)} {STATUS[run.status][0]} {STATUS[run.status][2]}" for run in current.runs)
+    statuses = " · ".join(
+        ONE_RUN.format(run=run_label(run), icon=STATUS[run.status][0], status=STATUS[run.status][2]) for run in current.runs
+    )
     left = "" if current.seconds_left is None else TIME_LEFT.format(duration=format_duration(current.seconds_left))
     return f"{statuses}. {left or runs_ahead(_count_runs_ahead(current))}".rstrip()
 
@@ -119,6 +124,12 @@ def _show_result(exercise: Exercise, current: AttemptRuns) -> None:
             st.markdown(f"{PRELIMINARY_RESULT if current.is_active else RESULT} {plain(describe_effect(effect))} {resolution}")
         if not current.is_active:
             _show_explanation(exercise, current)
+
+
+def _describe_outcome(exercise: Exercise, ended: AttemptRuns) -> str:
+    """Return what a screen reader says when the runs have ended."""
+    effect = measure_effect(get_store(), ended, exercise.metric)
+    return describe_verdict(effect, ended.attempt.prediction) if effect else NO_PAIR_FINISHED
 
 
 def _show_explanation(exercise: Exercise, completed: AttemptRuns) -> None:

@@ -4,8 +4,8 @@ from collections.abc import Generator, Sequence
 
 import streamlit as st
 
+from cnn_core.config.images import open_images
 from cnn_core.data.library import imported_sets, is_path_set, set_title
-from cnn_core.data.open import open_source
 from cnn_core.errors import StudioError
 from cnn_core.events import Progress
 from cnn_core.home import Home
@@ -17,6 +17,8 @@ from cnn_core.text import counted, format_duration
 from pages.shared import cache
 from pages.shared.links import page_file
 from pages.shared.people import check_paths, person
+from pages.shared.refusal import NOTHING_STARTED
+from pages.shared.removed_set import show_data_error
 from pages.shared.server import get_store
 from pages.shared.text import plain
 from pages.views.learn.prediction import PREDICTION, prediction_label
@@ -112,7 +114,7 @@ def _start(exercise: Exercise, data: str, prediction: str, pairs: int) -> None:
             check_paths(exercise.settings("B", data))
             start_attempt(get_store(), exercise.name, data, prediction, person(), pairs)
     except StudioError as error:
-        st.error(f"No run was started. {plain(error)}", icon=":material/error:")
+        show_data_error(error, NOTHING_STARTED)
         return
     st.rerun()
 
@@ -156,10 +158,11 @@ def measure_pair(exercise: Exercise, data: str) -> Generator[Progress, None, flo
     from cnn_core.device import choose_arithmetic, choose_device
     from cnn_core.models.cost import measure_step_seconds
 
-    info, total = open_source(data, get_store().home).info, 0.0
+    total = 0.0
     for number, variant in enumerate(VARIANTS):
         yield Progress(f"Measuring {variant}", number, len(VARIANTS))
         config = exercise.settings(variant, data)
+        info = open_images(config, get_store().home).info
         arithmetic = choose_arithmetic(
             config.precision, config.channels_last, choose_device(config.device), depthwise=FAMILIES[config.model].depthwise
         )

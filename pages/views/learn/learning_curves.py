@@ -31,6 +31,8 @@ from pages.charts.learning_curves import learning_curves_chart
 from pages.shared.chart import show_chart
 from pages.shared.links import page_file, term_link
 from pages.shared.people import check_paths, person
+from pages.shared.refusal import NOTHING_STARTED
+from pages.shared.removed_set import show_data_error
 from pages.shared.run_origin import LESSONS
 from pages.shared.server import get_store
 from pages.shared.text import plain
@@ -165,7 +167,7 @@ def _start(data: str, prediction: str, draws: int) -> None:
             check_paths(WAYS["frozen"].config(data, SIZES[0], 0))
             start_learning_curves(get_store(), data, prediction, person(), draws)
     except StudioError as error:
-        st.error(f"No run was started. {plain(error)}", icon=":material/error:")
+        show_data_error(error, NOTHING_STARTED)
         return
     st.rerun()
 

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from cnn_core.config.chosen import chosen_settings
-from cnn_core.config.schema import title, value_text
+from cnn_core.config.schema import model_title, title, value_text
 from cnn_core.errors import RunError, StudioError
 from cnn_core.runs.comparison import differing_settings, with_new_seed
 from cnn_core.runs.final_accuracy import reveal_test_accuracies
@@ -16,6 +16,7 @@ from cnn_core.runs.organizer import MAX_NAME_LENGTH, MAX_NOTES_LENGTH, RunOrgani
 from cnn_core.runs.run import Run
 from cnn_core.text import counted, format_bytes
 from pages.shared.links import page_file
+from pages.shared.notices import notify
 from pages.shared.people import is_shared, is_teacher, may_change, owner_name, person, show_owner
 from pages.shared.run_origin import choose_origin, describe_origin
 from pages.shared.run_selection import STATUS, linked_name
@@ -38,6 +39,7 @@ SIZE = "Size"
 FIRST_COLUMNS = ("Run", "Validation", TEST_COLUMN, "Name", "Status", SIZE)
 HAVE_COLUMNS = ("data", "model", "epochs", "seed", "saved_epochs")
 MAX_SETTING_COLUMNS = 8
+IN_BIN = "{runs} in the bin now. To restore runs, open Bin at the end of this page."
 TICK_RUNS = f"Tick runs to open, name, compare, export or remove them. {SELECT_BY_KEYBOARD}"
 
 
@@ -198,6 +200,7 @@ def _remove(runs: Sequence[Run]) -> None:
     if refused:
         st.error(plain("\n\n".join(refused)), icon=":material/error:")
     else:
+        notify(IN_BIN.format(runs=counted(len(runs), "run is", "runs are")), icon=":material/delete:")
         st.rerun()
 
 
@@ -231,7 +234,7 @@ def _searchable_text(run: Run) -> str:
         describe_origin(run),
         run.config.data,
         run.config.model,
-        value_text("model", run.config.model),
+        model_title(run.config),
         run.config.optimizer,
         STATUS[run.status][2],
         *run.tags,
@@ -249,7 +252,7 @@ COLUMNS: dict[str, Any] = {
     "Name": lambda run: run.title,
     "Status": lambda run: STATUS[run.status][2],
     "Data": lambda run: run.config.data,
-    "Model": lambda run: value_text("model", run.config.model),
+    "Model": lambda run: model_title(run.config),
     "Epochs": lambda run: run.summary.get("epochs"),
     "Speed": lambda run: run.summary.get("images_per_second"),
     "Minutes": lambda run: seconds / 60 if (seconds := run.summary.get("train_seconds")) else None,

@@ -19,7 +19,8 @@ from pages.shared.data_and_model import DataAndModel, choose_data_and_model
 from pages.shared.forms import settings_tabs
 from pages.shared.people import check_paths, person
 from pages.shared.recommendation import show_recommendation
-from pages.shared.refusal import show_refusal
+from pages.shared.refusal import NOTHING_STARTED, show_refusal
+from pages.shared.removed_set import show_data_error
 from pages.shared.server import get_searches, get_store
 from pages.shared.text import plain
 from pages.shared.trial_times import trial_seconds
@@ -148,9 +149,9 @@ def _start(plan: SearchPlan) -> str | None:
     except SettingError as error:
         if error.field == "name" and plan.name in searches.names() and searches.plan(plan.name) == plan:
             return plan.name
-        st.error(f"Nothing was started. {plain(error)}", icon=":material/error:")
+        show_data_error(error, NOTHING_STARTED)
     except StudioError as error:
-        st.error(f"Nothing was started. {plain(error)}", icon=":material/error:")
+        show_data_error(error, NOTHING_STARTED)
     return None
 
 

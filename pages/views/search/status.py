@@ -15,11 +15,13 @@ from cnn_core.search.search_store import Search
 from cnn_core.search.space import format_space
 from cnn_core.search.trials import Trial, best_trial
 from cnn_core.text import counted, format_duration
+from pages.charts.components.announcer import announce
 from pages.charts.components.overlay import overlay
 from pages.shared.links import page_file
 from pages.shared.notices import notify, show_notices
 from pages.shared.people import may_change, person, show_owner
 from pages.shared.progress import TIME_LEFT
+from pages.shared.removed_set import show_data_error
 from pages.shared.searches import POLL_SECONDS, trials_for
 from pages.shared.server import get_searches, get_store
 from pages.shared.stream import MOST_TOGETHER
@@ -33,6 +35,7 @@ STATUS: dict[str, tuple[str, Literal["blue", "orange", "green"], str]] = {
     "done": (":material/check_circle:", "green", "completed"),
 }
 OWNER_WAITS = "Waiting, because the owner of this search has reached a limit. The search continues when runs of the owner have ended or were removed."
+ANNOUNCEMENT = "Search {search}: {status}."  # read by screen readers when the status changes
 ENDED = "{ended:,} of {trials}"
 OTHER_SEARCH = "Waiting for a trial of the search “{name}”. Searches that run at the same time alternate, one trial each."
 WAITING = "Waiting. {reason}"
@@ -43,7 +46,9 @@ MORE_TRIALS = 10  # trials that Resume offers beyond those of the plan
 
 def show_search(name: str) -> None:
     """Show the search called `name`, updated while it runs."""
-    is_active = _is_active(get_searches().search(name))
+    search = get_searches().search(name)
+    is_active = _is_active(search)
+    announce(f"search-{name}", ANNOUNCEMENT.format(search=name, status=STATUS[search.status][2]))
     with st.container(key="search-status"):  # a fragment of varying length needs a container of its own
         st.fragment(_show, run_every=POLL_SECONDS if is_active else None)(name, is_active)
 
@@ -61,7 +66,7 @@ def _show(name: str, was_active: bool) -> None:
     try:
         _show_all(get_searches().search(name), was_active)
     except StudioError as error:
-        st.error(plain(error), icon=":material/error:")
+        show_data_error(error)
 
 
 def _show_all(search: Search, was_active: bool) -> None:

@@ -5,6 +5,7 @@ from math import sqrt
 from typing import Any
 
 from cnn_core.config.schema import TrainConfig, choices
+from cnn_core.models.pretrained_table import NETWORKS
 from cnn_core.models.registry import FAMILIES
 from cnn_core.search.space import Range, is_integer
 
@@ -60,6 +61,8 @@ def suggest_values(name: str, base: Mapping[str, Any]) -> list[Any]:
         return list(options)
     if TrainConfig.model_fields[name].annotation is bool:
         return [False, True]
+    if name in NUMBERS:
+        return list(NUMBERS[name])
     if TrainConfig.model_fields[name].annotation is str:
         return list(dict.fromkeys([base[name], *OTHER_TEXTS.get(name, ())]))[:2]
     suggested = suggest_range(name, base)
@@ -68,7 +71,13 @@ def suggest_values(name: str, base: Mapping[str, Any]) -> list[Any]:
     return sorted({round(value) for value in values}) if is_integer(name) else [_short(value) for value in values]
 
 
-OTHER_TEXTS = {"weights": ("pretrained", "scratch"), "drop_at": ("0.3, 0.6",), "knots": ("0:0.2, 0.5:1, 1:0",)}
+NUMBERS = {"size": (96, 128, 160)}  # of settings that are searched as a list
+OTHER_TEXTS = {
+    "timm_name": tuple(NETWORKS),
+    "weights": ("pretrained", "scratch"),
+    "drop_at": ("0.3, 0.6",),
+    "knots": ("0:0.2, 0.5:1, 1:0",),
+}
 
 
 def _lowest(name: str) -> float:

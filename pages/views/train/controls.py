@@ -17,6 +17,7 @@ from cnn_core.runs.sharing import is_used_by_others
 from pages.shared.form_values import fill_form
 from pages.shared.forms import changed_inputs
 from pages.shared.links import page_file
+from pages.shared.notices import notify
 from pages.shared.people import is_teacher, may_change, show_owner
 from pages.shared.run_selection import SOME_EPOCHS
 from pages.shared.server import get_store
@@ -28,6 +29,8 @@ USED_BY_OTHERS = "Exercises of other people use this run too, so only a teacher 
 PARENT, CHILD = "Branched from {parent} after epoch {epoch}", "{child} branched after epoch {epoch}"
 STOP_HELP = "Stops after the current step. The best model so far is saved. Resume continues the run later."
 REMOVE_HELP = "Removes the run from the queue. Resume puts it back later."
+SAVE_HELP = "Saves a checkpoint now. Otherwise one is saved every 20 seconds."
+SAVING = "A checkpoint is saved after the current step."
 STOPPING, REMOVED = "The run stops after the current step.", "The run was removed from the queue."
 AGAIN_HELP = "Opens the form with the settings of this run. Nothing is started."
 NO_EPOCHS = "This run has no saved epochs, so it cannot be branched"
@@ -65,9 +68,7 @@ def show_controls(run: Run, *, has_primary: bool) -> None:
 def _show_more(run: Run, *, may_save: bool) -> None:
     """Show what is needed seldom while a run trains: Save now, and the pages that use the best model so far."""
     if may_save:
-        _request_button(
-            run, "save", "Save now", "save", "save", "Saves a checkpoint now. Otherwise one is saved every 20 seconds."
-        )
+        st.button("Save now", icon=":material/save:", help=SAVE_HELP, key=f"save-{run.id}", on_click=_save, args=(run,))
     _link_model_pages(run)
 
 
@@ -117,7 +118,10 @@ def _show_form_button(run: Run) -> None:
 
 
 def _show_request_buttons(run: Run) -> None:
-    """Show the buttons for a run that waits or trains."""
+    """Show the buttons for a run that waits or trains; while it is being stopped, that it is."""
+    if run.is_active and get_store().requests.should_stop(run.id):
+        st.caption(STOPPING)
+        return
     if run.status == "running":
         _request_button(run, "pause", "Pause", "pause", "pause", "Pauses before the next step.")
     if run.status == "paused":
@@ -138,6 +142,11 @@ def _show_request_buttons(run: Run) -> None:
             _change_settings(run)
 
 
+def _save(run: Run) -> None:
+    get_store().requests.add(run.id, "save")
+    notify(SAVING, icon=":material/save:")
+
+
 def _request_button(run: Run, key: str, label: str, icon: str, kind: RequestKind, help: str) -> None:
     """Show a button that adds a request. A callback runs before the page does, so that the request is kept if the tab is closed at once."""
     st.button(
@@ -147,7 +156,8 @@ def _request_button(run: Run, key: str, label: str, icon: str, kind: RequestKind
 
 def _stop(run: Run) -> None:
     get_store().requests.stop(run.id)
-    st.toast(REMOVED if run.status == "queued" else STOPPING, icon=":material/stop_circle:")
+    if get_store().run(run.id).status == "stopped":  # it waited; of a run that trains, the page says that it stops until it has
+        notify(REMOVED, icon=":material/stop_circle:")
 
 
 def _change_settings(run: Run) -> None:

@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import streamlit as st
 
+from cnn_core.config.images import open_images
 from cnn_core.data.decoder import DecodedImage, read_image
 from cnn_core.data.imported import OnDemandSource
-from cnn_core.data.open import open_source
 from cnn_core.data.source import DataInfo, DataSource, ImageSet
 from cnn_core.errors import StudioError
 from cnn_core.runs.run import Run
@@ -16,10 +16,11 @@ from pages.charts.components.canvas import drawing_canvas
 from pages.charts.images import image_html
 from pages.shared.choice import choose_number
 from pages.shared.image_input import FORMATS, MAX_FILE_MB, TYPES
+from pages.shared.notices import show_notices
 from pages.shared.progress import run_with_progress
+from pages.shared.removed_set import show_data_error
 from pages.shared.run_models import images_of
 from pages.shared.server import get_store
-from pages.shared.text import plain
 
 RANDOM_IMAGES = 5
 VALIDATION, TEST = "Validation images", "Test images"
@@ -32,15 +33,16 @@ NAMES = {VALIDATION: "validation image", TEST: "test image"}
 @st.fragment
 def show_pinning(run: Run, tracked: Sequence[TrackedImage]) -> None:
     """Show the choice of a source of images, and the form of the chosen one."""
+    show_notices()
     if len(tracked) >= MAX_IMAGES:
         st.caption(FULL)
         return
     source_name = st.segmented_control("Pin an image", list(SOURCES), key=f"tracked-way-{run.id}")
     if source_name:
         try:
-            SOURCES[source_name](run, open_source(run.config.data, get_store().home), tracked)
+            SOURCES[source_name](run, open_images(run.config, get_store().home), tracked)
         except StudioError as error:
-            st.error(plain(error), icon=":material/error:")
+            show_data_error(error)
 
 
 def _choose(run: Run, source: DataSource, tracked: Sequence[TrackedImage]) -> None:

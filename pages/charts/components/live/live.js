@@ -126,9 +126,10 @@ class LivePanel extends ChartView {
     append(curve, stepMeans[name].add(points));
   }
 
-  // Whether a chart is on the screen or near it, or was never drawn. Other charts are drawn when they are scrolled into view.
+  // Whether a chart has a size, and is on the screen or near it, or was never drawn. Other charts are drawn when they are scrolled into view. One that
+  // is drawn before the first step, while it is hidden, would keep Plotly's width of 700 px, which a phone does not have.
   isVisible(chart) {
-    return !chart.data || this.visible.has(chart);
+    return chart.offsetParent && (!chart.data || this.visible.has(chart));
   }
 
   async draw(Plotly, theme) {
@@ -146,21 +147,21 @@ class LivePanel extends ChartView {
     this.element.dataset.empty = isEmpty;
     this.setText(".live-none", !isEmpty ? "" : ACTIVE.includes(this.status) ? BEFORE : NEVER);
     this.element.querySelector(".live-left").hidden = !["running", "paused"].includes(this.status);
-    const { stage, wait } = this.history, count = stage?.total > 1 ? `${formatCount(stage.done)} of ${formatCount(stage.total)}` : "…";
+    const { stage, wait } = this.history, count = stage?.total > 1 ? ` ${formatCount(stage.done)} of ${formatCount(stage.total)}` : "…";
     const waits = this.status === "queued" && wait;
-    this.setText(".live-stage", this.status === "running" && stage ? `${stage.stage} ${count}` : waits ? `${this.label}. ${wait}` : this.label); // the page shows the error of a failed run
+    this.setText(".live-stage", this.status === "running" && stage ? `${stage.stage}${count}` : waits ? `${this.label}. ${wait}` : this.label); // the page shows the error of a failed run
   }
 
   showMetrics(payload) {
-    const { step, steps_total, epochs_total, epochs_done, active, best, notes, trained } = payload;
+    const { step, steps_total, epoch, epochs_total, best, notes, trained } = payload;
     this.showStage();
     const patience = payload.patience ? ` · patience ${payload.waited} of ${payload.patience}` : "";
     this.setText(".live-step", steps_total ? `step ${formatCount(step)} of ${formatCount(steps_total)}${patience}` : "");
     this.showProgress(payload);
     this.element.querySelector(".live-trained").hidden = !trained;
-    const atEpoch = (epoch) => (epoch ? `${formatPercent(epoch.val_accuracy)} <small>epoch ${epoch.epoch}</small>` : "–");
+    const atEpoch = (one) => (one ? `${formatPercent(one.val_accuracy)} <small>epoch ${one.epoch}</small>` : "–");
     const metrics = {
-      epoch: epochs_total ? `${Math.min(epochs_done + (active ? 1 : 0), epochs_total)} / ${epochs_total}` : "–",
+      epoch: epochs_total ? `${formatCount(epoch)} / ${formatCount(epochs_total)}` : "–",
       speed: payload.images_per_second ? `${formatCount(payload.images_per_second)} <small>images/s</small>` : "–",
       left: payload.seconds_left != null ? formatDuration(payload.seconds_left) : "–",
       accuracy: atEpoch(this.history.epochs.at(-1)), best: atEpoch(best),
@@ -224,9 +225,10 @@ class LivePanel extends ChartView {
     Plotly.Fx.hover(chart, [TRAINING, VALIDATION].map((curveNumber) => ({ curveNumber, pointNumber })));
   }
 
+  // The bar shows the progress of the training, and before its first step that of the stage, such as computing features.
   showProgress({ status, stage, step, steps_total }) {
     const bar = this.element.querySelector(".live-bar"), isFinished = status === "finished";
-    const fraction = steps_total ? (isFinished ? 1 : step / steps_total) : stage ? stage.done / Math.max(1, stage.total) : Number(isFinished);
+    const fraction = isFinished ? 1 : step || !stage ? step / Math.max(1, steps_total) : stage.done / Math.max(1, stage.total);
     bar.setAttribute("aria-valuenow", Math.round(100 * fraction));
     bar.firstElementChild.style.width = `${100 * fraction}%`;
   }

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
+from PIL import Image
 
 from pages.charts.components.asset import declare
 from pages.charts.images import data_url
@@ -15,11 +16,11 @@ SMALL = 50  # pixels; smaller images are enlarged without interpolation
 
 @dataclass(frozen=True)
 class GridImage:
-    """An image to tick. `pixels`: (H, W, C) uint8. `name`, of one or more lines, stands below it, `about` is its tooltip and its text for screen
+    """An image to tick. `pixels`: (H, W, C) uint8, or a photograph. `name`, of one or more lines, stands below it, `about` is its tooltip and its text for screen
     readers. `is_wrong`: whether it is marked as a mistake."""
 
     id: int
-    pixels: np.ndarray
+    pixels: np.ndarray | Image.Image
     name: str
     about: str
     is_wrong: bool = False
@@ -54,11 +55,12 @@ def untick(key: str) -> None:
 
 def describe(image: GridImage) -> dict[str, object]:
     """Return the image as data for the browser."""
+    sides = image.pixels.size if isinstance(image.pixels, Image.Image) else image.pixels.shape[:2]
     return {
         "id": image.id,
         "url": data_url(image.pixels),
         "name": image.name,
         "description": image.about,
-        "isSmall": max(image.pixels.shape[:2]) < SMALL,
+        "isSmall": max(sides) < SMALL,
         "isWrong": image.is_wrong,
     }

@@ -11,7 +11,7 @@ import { follow } from "../shared/run_feed.js";
 const PAUSE = 1000; // milliseconds between two drawings
 const MOST_MARKERS = 100; // epochs up to which each has a marker
 const MOST_CLASSES = 20; // the stream has the accuracies of this many classes
-const TOO_MANY = "There are too many classes for this chart. Open the Evaluate page to see their accuracies.", BEFORE = "The curves begin after the first epoch.";
+const TOO_MANY = "There are too many classes for this chart. Open the Evaluate page to see their accuracies.", BEFORE = "The accuracy of each class is known after the first epoch.";
 const NO_CLASSES = "The accuracies of the classes were not recorded in this run.", NO_STEPS = "The curve begins with the first training step.", NEVER = "This run ended before its first training step.", TOO_EARLY = "This run ended within its first epoch.";
 const percent = (value) => formatPercent(value), short = (value) => Number(value.toPrecision(3)).toLocaleString("en", { maximumSignificantDigits: 3 });
 const GAUGES = {

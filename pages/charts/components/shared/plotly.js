@@ -52,11 +52,27 @@ export function hideTicksIfEmpty({ xaxis, yaxis }, traces) {
   for (const axis of [xaxis, yaxis]) axis.showticklabels = hasPoints;
 }
 
-// Charts that are drawn anew when their data or the theme change. A view has `draw(Plotly, theme)`, which may wait; two drawings never overlap.
+// Whether a chart has a place on the page. Plotly would draw a hidden one 700 pixels wide.
+export const isShown = (chart) => chart.clientWidth > 0;
+
+// Charts that are drawn anew when their data or the theme change, and that fill their place. A view has `draw(Plotly, theme)`, which may wait; two
+// drawings never overlap. A view with `ownsWidth` sets the width itself.
 export class ChartView {
   constructor(element, charts) {
     Object.assign(this, { element, charts, drawings: Promise.resolve() });
     this.stopWatching = watchTheme(element, () => this.onTheme());
+    this.places = new ResizeObserver((entries) => entries.forEach(({ target }) => this.fillPlace(target)));
+    for (const chart of charts) this.places.observe(chart);
+  }
+
+  get ownsWidth() {
+    return false;
+  }
+
+  // Plotly follows the window only. The place also changes with the sidebar, the scroll bar, and when a hidden chart is shown.
+  fillPlace(chart) {
+    const width = chart._fullLayout?.width;
+    if (!this.ownsWidth && width && isShown(chart) && Math.abs(width - chart.clientWidth) >= 1) window.Plotly.Plots.resize(chart);
   }
 
   // Milliseconds until the next drawing may begin. Data that arrives until then is part of it.
@@ -92,6 +108,7 @@ export class ChartView {
   close() {
     clearTimeout(this.timer);
     this.stopWatching();
+    this.places.disconnect();
     if (window.Plotly) for (const chart of this.charts) window.Plotly.purge(chart);
   }
 }

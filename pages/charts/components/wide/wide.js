@@ -15,6 +15,10 @@ class WideChart extends ChartView {
     this.sizes.observe(this.frame);
   }
 
+  get ownsWidth() {
+    return true;
+  }
+
   show(data) {
     const content = JSON.stringify(data);
     if (content === this.content) return;

@@ -118,11 +118,12 @@ def _choose(subject: EvaluationSubject, evaluation: "Evaluation") -> tuple[int, 
 
 def _take_sample(subject: EvaluationSubject, evaluation: "Evaluation", count: int) -> Generator[Progress, None, EmbeddingSample]:
     from cnn_core.explain.embedding import compute_features
+    from cnn_core.features.store import open_feature_store
 
     numbers = spread_over_classes(evaluation.labels, count)
     images: ImageSet = subject.images().take(numbers)
     model, card = subject.model()
-    features = yield from compute_features(model, card, images)
+    features = yield from compute_features(model, card, images, open_feature_store(subject.source))
     sheet = yield from make_sheet(images)
     return EmbeddingSample(numbers, features, sheet)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
+from cnn_core.config.schema import TrainConfig, has_effect
 from cnn_core.events import Progress
 from pages.charts.heatmaps import show_map_grid
 from pages.shared.evaluation_results import compute_once, is_computed
@@ -26,12 +27,30 @@ FILTERS_HELP = (
     "The first convolution slides these filters (kernels) over the image. A feature map is bright where the image matches its filter. Middle grey is "
     "a weight of 0. Filters of later layers have many input channels and cannot be shown as images."
 )
+LEARNED, WHITENING = "learned", "computed from the training images (whitening)"
+FROZEN = "from the starting weights, which this run did not change"
 FOUND_DEAD = "**{dead:,} of {channels:,}** channels are never positive for {count:,} {split} images."
 DEAD_HELP = (
     "A channel is dead if the output of its activation is never positive, for any image at any position. After a ReLU it is then always zero "
     "and gets no gradient. A few are normal; many mean unused capacity, often from a learning rate that is too high. GELU, SiLU and leaky "
     "ReLU have a small gradient below zero, so such a channel can recover."
 )
+DEAD_ADVICE = (
+    "After a ReLU such a channel is always zero and gets no gradient. A few are normal. If there are many, choose {remedy}."
+)
+LOWER_RATE, LESS_WIDTH = "a lower learning rate", "a smaller width or a lower learning rate"
+FROZEN_CHANNELS = "Only the head was trained: these channels are from the starting weights, and no setting of the run changes them. Other images can make them positive."
+
+
+def origin_of_filters(config: TrainConfig) -> str:
+    """Return where the filters of the first convolution are from."""
+    return FROZEN if config.learns_on_features else WHITENING if config.model == "speed" else LEARNED
+
+
+def advice_on_dead_channels(config: TrainConfig) -> str:
+    """Return what dead channels mean for a run with these settings, and what to change."""
+    remedy = LESS_WIDTH if has_effect("width", config.model_dump()) else LOWER_RATE
+    return FROZEN_CHANNELS if config.learns_on_features else DEAD_ADVICE.format(remedy=remedy)
 
 
 @st.fragment
@@ -86,11 +105,10 @@ def show_filters(subject: EvaluationSubject) -> None:
     from cnn_core.explain.feature_maps import render_first_filters
 
     st.header("First filters", help=FILTERS_HELP)
-    model, card = subject.model()
+    model, _ = subject.model()
     filters = render_first_filters(model)
     count, height, width, _ = filters.shape
-    origin = "computed from the training images (whitening)" if card.model == "speed" else "learned"
-    st.caption(f"{count} filters of {height}×{width} pixels, {origin}.")
+    st.caption(f"{count} filters of {height}×{width} pixels, {origin_of_filters(subject.run.config)}.")
     show_map_grid(
         count,
         "filter",
@@ -121,10 +139,7 @@ def show_dead_channels(subject: EvaluationSubject, evaluation: "Evaluation") -> 
         return
     dead, channels = sum(len(row.dead) for row in rows), sum(row.channels for row in rows)
     st.markdown(FOUND_DEAD.format(dead=dead, channels=channels, count=count, split=name))
-    st.caption(
-        "After a ReLU such a channel is always zero and gets no gradient. A few are normal. If there are many, choose a smaller width or a "
-        "lower learning rate."
-    )
+    st.caption(advice_on_dead_channels(subject.run.config))
     _show_table(rows)
 
 

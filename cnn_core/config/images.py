@@ -1,0 +1,29 @@
+"""The images of a run: its data set at the image size and fit of its settings.
+
+In: a TrainConfig. Out: a DataSource, or the facts of its images. Whatever trains, evaluates or explains a run opens its images here. Importing
+this module does not import torch.
+"""
+
+from cnn_core.config.schema import TrainConfig
+from cnn_core.data.image_shape import USUAL_SIDE, ImageShape
+from cnn_core.data.open import open_source
+from cnn_core.data.source import DataInfo, DataSource
+from cnn_core.home import Home
+from cnn_core.models.registry import FAMILIES
+
+
+def image_shape(config: TrainConfig) -> ImageShape:
+    """Return the shape in which a run with these settings wants its images."""
+    own = 0 if config.starting_weights == "scratch" else FAMILIES[config.model].side
+    return ImageShape(config.size, config.fit, own or USUAL_SIDE)
+
+
+def images_info(config: TrainConfig, info: DataInfo) -> DataInfo:
+    """Return the facts of the images that a run with these settings makes of the data set `info`. Raises SettingError for a size that the set
+    does not allow."""
+    return image_shape(config).apply(info)
+
+
+def open_images(config: TrainConfig, home: Home) -> DataSource:
+    """Return the data set of a run, with its images as the run receives them. Raises DataError as `open_source`."""
+    return open_source(config.data, home, image_shape(config))

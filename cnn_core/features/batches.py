@@ -1,0 +1,37 @@
+"""Features iterated in batches instead of the images.
+
+In: images, and the frozen layers of a network. Out: batches of features for the module that learns. Training a head on them is the same as training it
+in the whole network, and thousands of times faster.
+"""
+
+from collections.abc import Generator, Iterator
+
+import torch
+from torch.utils.dlpack import from_dlpack
+
+from cnn_core.data.epoch_order import EpochOrder
+from cnn_core.data.source import ImageSet
+from cnn_core.events import Note, Progress
+from cnn_core.features.frozen_layers import FrozenLayers
+
+
+class FeatureBatches(EpochOrder):
+    """The features of a set of images and their labels, iterated in batches, after `prepare` has read or computed them."""
+
+    def __init__(self, images: ImageSet, layers: FrozenLayers, *, batch_size: int, shuffle: bool, seed: int) -> None:
+        labels = from_dlpack(images.labels).to(layers.arithmetic.device)
+        super().__init__(labels, batch_size=batch_size, shuffle=shuffle, seed=seed)
+        self._images, self._layers = images, layers
+        self._features: torch.Tensor | None = None
+
+    def prepare(self) -> Generator[Progress | Note, None, None]:
+        """Read or compute the features, unless they are there. Yields Progress, and a Note where they cannot be kept."""
+        if self._features is None:
+            self._features = yield from self._layers.features(self._images)
+
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        assert self._features is not None, "`prepare` comes first"
+        self._start_or_resume_epoch()
+        for chosen in self._rest(self._order.to(self._device)):
+            self._position += 1
+            yield self._features[chosen], self.labels[chosen]

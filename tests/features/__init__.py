@@ -1,0 +1,1 @@
+"""Mirrors cnn_core/features."""
