@@ -63,7 +63,8 @@ def recommend_model(info: DataInfo) -> Recommendation:
 def suits_pretrained(info: DataInfo) -> bool:
     """Whether the pretrained network is more accurate on such images than one trained from scratch."""
     has_few = info.train_count < FEW_IMAGES * len(info.classes)
-    return info.channels == 3 and info.image_size >= (FEW_SIDE if has_few else PHOTOGRAPH_SIDE)
+    side = max(info.image_size, info.kept_side)
+    return info.channels == 3 and side >= (FEW_SIDE if has_few else PHOTOGRAPH_SIDE)
 
 
 def is_from_scratch(config: TrainConfig) -> bool:
@@ -105,5 +106,5 @@ def recommend_for_imported(data: str, home: Home) -> Recommendation | None:
 def pretrained_settings(config: TrainConfig) -> dict[str, Any]:
     """Return the settings, by name, with which the pretrained network trains on the data set of `config`: its defaults."""
     recipe = make_config(data=config.data, model=PRETRAINED)
-    names = ("model", *FAMILIES[PRETRAINED].defaults, *BELONGS_TO_OPTIMIZER, "epochs")
+    names = ("model", *FAMILIES[PRETRAINED].defaults, *BELONGS_TO_OPTIMIZER, "epochs", "size")
     return {name: getattr(recipe, name) for name in dict.fromkeys(names)}

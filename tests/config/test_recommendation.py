@@ -23,11 +23,13 @@ from cnn_core.models.embedded import CHANGED, FILE, NOT_INSTALLED
 from tests.helpers import is_a_sentence, write_images
 
 
-def facts(side: int, channels: int = 3, count: int = 5000) -> DataInfo:
-    return DataInfo("own", ("a", "b"), side, channels, train_count=count, test_count=10, fingerprint="")
+def facts(side: int, channels: int = 3, count: int = 5000, kept: int = 0) -> DataInfo:
+    return DataInfo("own", ("a", "b"), side, channels, train_count=count, test_count=10, fingerprint="", kept_side=kept)
 
 
-@pytest.mark.parametrize("info", [facts(64), facts(224), facts(64, count=20), facts(32, count=40), CATALOG["stl10"].info])
+@pytest.mark.parametrize(
+    "info", [facts(64), facts(224), facts(32, kept=512), facts(64, count=20), facts(32, count=40), CATALOG["stl10"].info]
+)
 def test_a_pretrained_network_is_recommended_for_photographs_and_for_few_images_in_colour(info: DataInfo):
     recommended = recommend_model(info)
     assert (recommended.model, recommended.reason) == (PRETRAINED, RECOMMENDED) and is_a_sentence(recommended.reason)
