@@ -32,7 +32,7 @@ STATES: dict[Place, str] = {"installed": "installed", "here": "here", "cache": "
 TO_FETCH = "The weights of {name} are not on this machine{facts}. Fetch them once to train with them; Start downloads nothing."
 HERE = "The weights of {name} are on this machine{facts}."
 FACTS = " ({size}, licence {licence})"
-OTHER_SIZE = "They were trained on images of {expected}×{expected} pixels; those of this data set have {side}×{side}."
+OTHER_SIZE = "They were trained on images of {expected}×{expected} pixels; this run uses {side}×{side}."
 DOWNLOADED_AT_START = (
     "The ImageNet weights of {title} are downloaded by torchvision when the run starts, unless they are in its cache."
 )
