@@ -157,6 +157,7 @@ FAMILIES = {
             defaults=HEAD_FIRST,
             takes_any_side=False,  # position embeddings belong to one side
             loader="cnn_core.models.timm_nets:load_timm_weights",
+            side=224,  # of most; at the 518 pixels of DINOv2, features take eight times as long
             head="classifier",
             packages=("timm",),
         ),

@@ -23,6 +23,7 @@ PHOTOGRAPHS = replace(SQUARES, image_size=64, fit="crop", kept_side=512)
         ({}, 48, USUAL_SIDE),
         ({"model": "efficientnet-lite0"}, 48, 224),
         ({"model": "efficientnet-lite0", "weights": "scratch"}, 48, USUAL_SIDE),
+        ({"model": "timm"}, 48, 224),
         ({"model": "mobilenet"}, 48, USUAL_SIDE),
         ({"model": "mobilenet", "weights": "pretrained"}, 48, 224),
         ({"size": 160}, 160, 160),
