@@ -1,6 +1,6 @@
 """Measure the time from the press of Start to the figures of the run on the screen, with the defaults of the form, on photographs. `python -m benchmarks.photographs_start FOLDER`
 
-FOLDER: `train/` and `val/`, each with a folder for every class, or the folders of the classes themselves. It is imported at SIDE pixels before. Start is
+FOLDER: `train/` and `val/`, each with a folder for every class, or the folders of the classes themselves. It is imported with the defaults before. Start is
 pressed ROUNDS times, in Chromium, without a change of any setting; the clock of the browser counts.
 """
 
@@ -16,7 +16,7 @@ from benchmarks.evaluating import browser_page
 from benchmarks.machine import print_table
 from cnn_core.home import Home
 
-SIDE, ROUNDS, NAME = 224, 3, "photographs"
+ROUNDS, NAME = 3, "photographs"
 READY = "[data-testid=stApp][data-test-script-state=notRunning]"
 RESULT = ".st-key-result [data-testid=stMetricValue]"
 TIMEOUT = 300_000  # milliseconds
@@ -25,7 +25,7 @@ TIMEOUT = 300_000  # milliseconds
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Home(Path(folder))
-        run_command(home.root, "data", "import", str(Path(sys.argv[1]).resolve()), "--name", NAME, "--image-size", str(SIDE))
+        run_command(home.root, "data", "import", str(Path(sys.argv[1]).resolve()), "--name", NAME)
         with dashboard(home=home.root) as served, browser_page() as page:
             seconds = [press_start(page, served.url) for _ in range(ROUNDS)]
             runs = sorted(served.store.runs(), key=lambda run: run.created)
@@ -37,7 +37,7 @@ def main() -> None:
         ("best validation accuracy", "≥ 94%", ", ".join(f"{value:.1%}" for value in accuracies)),
         ("out-of-fold accuracy", "", ", ".join(f"{run.summary['out_of_fold_accuracy']:.1%}" for run in runs)),
     ]
-    print_table(f"Photographs in `FOLDER` at {SIDE}×{SIDE}, defaults of the form", rows)
+    print_table("Photographs in `FOLDER`, defaults of the form", rows)
 
 
 def press_start(page: Page, url: str) -> float:

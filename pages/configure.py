@@ -47,7 +47,7 @@ def configure(task: DataAndModel) -> None:
         show_no_model(shown)
         show_refusal(error, places, is_start=start)
         return
-    show_recommendation(task.places["model"], config, info)
+    show_recommendation(task.places["model"], config, task.info)
     for note in describe_lowered(config, info, given):
         st.info(note, icon=":material/info:")
     if start:

@@ -17,12 +17,13 @@ from cnn_core.files import write_atomically
 from cnn_core.runs.diagnostics import diagnose_run
 from cnn_core.runs.final_accuracy import TEST_METRICS, reveal_test_accuracy, validation_summary
 from cnn_core.runs.finding import Finding
-from cnn_core.runs.history import History, summarise_history
+from cnn_core.runs.history import History
 from cnn_core.runs.history_cache import read_history
 from cnn_core.runs.history_export import FORMATS, export_runs
 from cnn_core.runs.organizer import RunOrganizer
 from cnn_core.runs.run import STATUS_WORDS, UNREADABLE, Run, describe_unreadable
 from cnn_core.runs.store import Store
+from cnn_core.runs.summary import summarise_history
 from cnn_core.text import counted, format_percent
 
 NAME_A_RUN = "Name the runs to restore: `python -m cnn_core runs RUN --restore`."

@@ -5,17 +5,21 @@ this module does not import torch.
 """
 
 from cnn_core.config.schema import TrainConfig
-from cnn_core.data.image_shape import USUAL_SIDE, ImageShape
+from cnn_core.data.image_shape import MAX_SIDE, USUAL_SIDE, ImageShape
 from cnn_core.data.open import open_source
 from cnn_core.data.source import DataInfo, DataSource
 from cnn_core.home import Home
-from cnn_core.models.registry import FAMILIES
+from cnn_core.models.pretrained_input import expected_side
+
+REDUCED_SIDE = (
+    224  # pixels, for networks that were trained on larger images than are kept: DINOv2, whose patches of 14 pixels fit into it
+)
 
 
 def image_shape(config: TrainConfig) -> ImageShape:
-    """Return the shape in which a run with these settings wants its images."""
-    own = 0 if config.starting_weights == "scratch" else FAMILIES[config.model].side
-    return ImageShape(config.size, config.fit, own or USUAL_SIDE)
+    """Return the shape in which a run with these settings wants its images. Raises SettingError for a network that timm does not have."""
+    own = expected_side(config.model, config.timm_name, config.starting_weights) or USUAL_SIDE
+    return ImageShape(config.size, config.fit, own if own <= MAX_SIDE else REDUCED_SIDE)
 
 
 def images_info(config: TrainConfig, info: DataInfo) -> DataInfo:

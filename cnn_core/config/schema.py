@@ -122,7 +122,17 @@ class TrainConfig(  # pydantic orders fields from the last base class to the fir
     @property
     def learns_on_features(self) -> bool:
         """Whether only the head of a pretrained network learns: on features of the unchanged images, which are computed once."""
-        return self.starting_weights != "scratch" and self.train == "head"
+        return self.learning_blocks == 0
+
+    @property
+    def learning_blocks(self) -> int | None:
+        """The number of blocks of a pretrained network that learn with its head; None where all layers learn."""
+        return None if self.starting_weights == "scratch" else {"head": 0, "blocks": self.trained_blocks}.get(self.train)
+
+    @property
+    def averages_mirrored(self) -> bool:
+        """Whether a prediction is the mean of those for the image and its mirror image: not where training flips no image."""
+        return self.mirror and self.flip != "off"
 
     @property
     def starting_weights(self) -> str:

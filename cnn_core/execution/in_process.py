@@ -16,11 +16,12 @@ from cnn_core.execution.device_queue import acquire_device
 from cnn_core.files import find_os_error
 from cnn_core.home import CARD
 from cnn_core.runs.event_log import StoredEvent
-from cnn_core.runs.history import History, summarise_history
+from cnn_core.runs.history import History
 from cnn_core.runs.history_cache import read_history, save_history, should_save
 from cnn_core.runs.lock import hold
 from cnn_core.runs.run import TRAINING
 from cnn_core.runs.store import Store
+from cnn_core.runs.summary import summarise_history
 from cnn_core.training.controls import TrainingControls
 from cnn_core.training.out_of_memory import is_out_of_memory
 from cnn_core.training.recipe import train_run

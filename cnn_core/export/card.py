@@ -23,10 +23,10 @@ from cnn_core.inference.confidence import Calibration, load_calibration, model_k
 from cnn_core.models.limits import DEPTHS, WIDTHS
 from cnn_core.models.pretrained_table import NAME
 from cnn_core.models.saving import ModelCard, read_card
-from cnn_core.runs.history import summarise_history
 from cnn_core.runs.history_cache import read_history
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
+from cnn_core.runs.summary import summarise_history
 
 MAX_CARD_BYTES = 2**22
 MAX_CLASSES, MAX_NAME_LENGTH, MAX_SIDE = 10_000, 1000, 1024

@@ -14,7 +14,7 @@ from cnn_core.config.setting import format_setting
 from cnn_core.data.catalog import CATALOG
 from cnn_core.export.source_code import merge_imports
 from cnn_core.export.templating import Code, pyrepr, render_code
-from cnn_core.export.training_code import UNCHANGED_IMAGES, learns_on_features_only, training_code
+from cnn_core.export.training_code import training_code
 from cnn_core.models.registry import find_family
 from cnn_core.models.saving import ModelCard
 
@@ -93,11 +93,10 @@ def _place_of_data(config: TrainConfig) -> tuple[str, str]:
 
 def _list_settings(config: TrainConfig) -> list[str]:
     """Return "Learning rate: 0.001" for every setting that has an effect and is not off."""
-    unused = UNCHANGED_IMAGES if learns_on_features_only(config) else {}
     return [
         f"{label(name)}: {format_setting(value)}"
         for name, value in settings_in_effect(config).items()
-        if name not in (*UNLISTED, *unused) and (name == "seed" or value not in (0, "off"))
+        if name not in UNLISTED and (name == "seed" or value not in (0, "off"))
     ]
 
 
@@ -115,11 +114,11 @@ def _differences(config: TrainConfig) -> list[str]:
         )
     conditional = {
         "Mixup and CutMix draw one coefficient for a batch, not one for each image.": bool(config.mixup or config.cutmix)
-        and not learns_on_features_only(config),
+        and not config.learns_on_features,
         "Colour jitter changes brightness, contrast, saturation and hue in random order, not in this one.": bool(
             config.colour_jitter
         )
-        and not learns_on_features_only(config),
+        and not config.learns_on_features,
         "Precision “auto” is bfloat16 on a CUDA GPU and float32 elsewhere; CNN Studio uses bfloat16 on some CPUs too.": config.precision
         == "auto",
         "The network is not compiled; CNN Studio compiles it for long runs on a GPU.": config.compile == "auto",

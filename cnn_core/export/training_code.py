@@ -54,7 +54,7 @@ IF_ON = ("images_per_class", "warmup", "clip_norm", "ema", "patience")  # consta
 def training_code(config: TrainConfig, card: ModelCard) -> dict[str, Any]:
     """Return all values of the templates that depend on the run."""
     plans, norms = plan_stages(config), has_frozen_norms(config, ALL)
-    if learns_on_features_only(config):
+    if config.learns_on_features:
         config = config.model_copy(update=UNCHANGED_IMAGES)
     stages = _stages(config, plans) if any((plans[0].trained != ALL, has_layer_decay(config, ALL), norms)) else {}
     if not stages:
@@ -79,11 +79,6 @@ def training_code(config: TrainConfig, card: ModelCard) -> dict[str, Any]:
         "forward": Code("forward" if config.compile == "on" else "model"),
         "measured": Code("measured" if config.ema else "model"),
     }
-
-
-def learns_on_features_only(config: TrainConfig) -> bool:
-    """Whether only the head learns, on features of images as they are: no setting of augmentation has an effect."""
-    return plan_stages(config)[-1].trained == HEAD
 
 
 def _stages(config: TrainConfig, plans: Collection[StagePlan]) -> dict[int, Code]:

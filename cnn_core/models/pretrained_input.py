@@ -22,6 +22,14 @@ def expected_input(timm_name: str) -> NetworkInput:
     )
 
 
+def expected_side(model: str, timm_name: str, weights: str) -> int:
+    """Return the side in pixels of the images that the starting `weights` of `model` were trained on; 0 where they are random."""
+    if weights == "scratch":
+        return 0
+    family = find_family(model)
+    return expected_input(timm_name).side if "timm_name" in family.options else family.side
+
+
 def expected_statistics(model: str, timm_name: str, weights: str, channels: int) -> Statistics | None:
     """Return mean and standard deviation per channel that the starting `weights` of `model` expect; None where those of the images are used.
 

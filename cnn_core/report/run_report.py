@@ -15,10 +15,10 @@ from cnn_core.metrics.evaluated_models import count_models
 from cnn_core.metrics.evaluation import Evaluation
 from cnn_core.report.document import EvaluationFacts, RunFacts, write_report
 from cnn_core.runs.event_reader import EventReader
-from cnn_core.runs.history import summarise_history
 from cnn_core.runs.history_cache import read_history
 from cnn_core.runs.run import STATUS_WORDS, Run
 from cnn_core.runs.store import Store
+from cnn_core.runs.summary import summarise_history
 
 
 def report_run(

@@ -7,6 +7,7 @@ reports nothing where there are too few numbers or where chance explains them. W
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from cnn_core.config import suggestions
 from cnn_core.config.recommendation import recommend_for_imported
@@ -110,8 +111,10 @@ def diagnose(
     case = DiagnosticCase(history, config, error, parent_epoch or 0, test_accuracy, suits_pretrained)
     findings = [finding for rule in RULES if (finding := rule(case))]
     reported = {finding.rule for finding in findings}
-    return [
-        replace(f, changes=suggestions.applicable_changes(config, f.changes))
-        for f in findings
-        if not reported & EFFECT_OF.get(f.rule, set())
-    ]
+    return [replace(f, changes=_applicable(config, f)) for f in findings if not reported & EFFECT_OF.get(f.rule, set())]
+
+
+def _applicable(config: TrainConfig, finding: Finding) -> dict[str, Any]:
+    """Return the changes that have an effect; all of them where they are a recipe, whose other settings have one once a person chooses so."""
+    applicable = suggestions.applicable_changes(config, finding.changes)
+    return finding.changes if applicable and finding.summary else applicable

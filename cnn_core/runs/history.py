@@ -32,7 +32,6 @@ from cnn_core.events import (
 from cnn_core.runs.chart_columns import column, describe_change, describe_trained, epoch_values, mean_column, report_column
 from cnn_core.runs.curve import CURVE_POINTS, Curve, decimate
 from cnn_core.runs.event_log import StoredEvent
-from cnn_core.runs.out_of_fold import out_of_fold_metrics
 
 SNAPSHOT_POINTS = CURVE_POINTS
 UPDATE_POINTS = 200
@@ -284,23 +283,3 @@ class History:
 
 def _curves(names: Iterable[str]) -> dict[str, Curve]:
     return {name: Curve() for name in names}
-
-
-def summarise_history(history: History) -> dict[str, Any]:
-    """Return the metrics of a run for tables and the command line; None where not known yet.
-
-    train_seconds and images_per_second are of training alone; accuracies are in 0..1.
-    """
-    last, best, finished, started = history.last, history.best, history.finished, history.started
-    return {
-        "epochs": len(history.epochs),
-        "best_epoch": best.epoch if best else None,
-        "best_val_accuracy": best.val_accuracy if best else None,
-        "test_accuracy": finished.test_accuracy if finished else None,
-        "test_loss": finished.test_loss if finished else None,
-        "train_seconds": round(last.train_seconds, 3) if last else None,
-        "images_per_second": round(last.images / last.train_seconds, 1) if last else None,
-        "device": started.device if started else None,
-        "parameters": started.parameters if started else None,
-        **out_of_fold_metrics(finished, started),
-    }

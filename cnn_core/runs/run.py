@@ -41,7 +41,7 @@ class Run:
     """One run.
 
     status: queued, running, paused, finished, stopped, failed, or interrupted (its process died). summary: its metrics so far (see
-    `history.summarise_history`). error: the message of a failed run. created, removed: Unix seconds; removed is None unless the run is in the bin.
+    `summary.summarise_history`). error: the message of a failed run. created, removed: Unix seconds; removed is None unless the run is in the bin.
     name, notes, tags: set by a person. parent: the run that this one was branched from after `parent_epoch`, "" for none. owner: who started
     it, "" without sign-in. origin: what created it unless a person did, "lesson/dropout/3/B0" or "search/widths/7" (see `lessons`, `search`).
     """

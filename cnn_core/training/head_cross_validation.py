@@ -57,7 +57,7 @@ class HeadCrossValidation:
         count = len(stage.batches.labels) + (len(stage.validation.labels) if has_drawn_validation else 0)
         is_head_alone = [each.plan.trained for each in trainer.stages] == [HEAD]
         # With a model that averages over mirrored images, the validation images have no features.
-        self.is_possible = is_head_alone and not config.mirror and LEAST_IMAGES <= count <= MOST_IMAGES
+        self.is_possible = is_head_alone and not config.averages_mirrored and LEAST_IMAGES <= count <= MOST_IMAGES
         self._head = copy.deepcopy(trainer.model.get_submodule(stage.part)) if self.is_possible else nn.Identity()
 
     def run(self, config: TrainConfig) -> Generator[Progress | Note, None, torch.Tensor | None]:

@@ -42,7 +42,7 @@ from cnn_core.training.pretrained import recorded_sha256, with_weights_file
 from cnn_core.training.resource_monitor import ResourceMonitor
 from cnn_core.training.schedule import make_resizing
 from cnn_core.training.session import TrainingSession
-from cnn_core.training.stages import make_stages
+from cnn_core.training.stages import VALIDATION_BATCH, make_stages
 
 PREPARATION_IMAGES = 5000  # images from which a model with a `prepare` method computes its first layer
 TOO_LARGE_BATCH = "Batch size is {batch_size:,}, more than the {count:,} training images. Choose a smaller batch size."
@@ -64,6 +64,8 @@ def train_run(
         yield from map(Note, images.notes)
         store = open_feature_store(source)
         trainer, card = make_trainer(with_weights_file(config, home), source.info, images, device, validation, store)
+        has_drawn_validation = validation is None and not config.images_per_class
+        del images, validation  # a stage that needs features alone frees them
         yield Started(
             parameters=count_trainable(trainer.model),
             device=f"{describe_device(device)}, {trainer.arithmetic}",
@@ -77,9 +79,7 @@ def train_run(
             class_counts=_count_classes(trainer.batches, source.info),
             val_class_counts=_count_classes(trainer.validation, source.info),
         )
-        cross_validation = HeadCrossValidation(
-            trainer, config, has_drawn_validation=validation is None and not config.images_per_class
-        )
+        cross_validation = HeadCrossValidation(trainer, config, has_drawn_validation=has_drawn_validation)
         session = TrainingSession(trainer, config, source.info, card, folder, controls or TrainingControls())
         if resume:
             yield from session.resume()
@@ -138,7 +138,7 @@ def make_trainer(
         std=std,
         ink=info.ink,
         fit=info.fit,
-        mirror=config.mirror and config.flip != "off",
+        mirror=config.averages_mirrored,
         fingerprint=info.fingerprint,
         weights_sha256=recorded_sha256(config.starting_weights),
     )
@@ -151,11 +151,11 @@ def make_trainer(
         sample = torch.from_numpy(training[::stride]).permute(0, 3, 1, 2)
         model.prepare(Normalise(mean, std, torch.device("cpu"))(sample))
     model = arithmetic.place(model)
-    batches = training_batches(config, info, training, (mean, std), device)
-    steps = config.epochs * len(batches)
-    checked = Batches(validation, batch_size=500, device=device, mean=mean, std=std)
+    make_batches = partial(training_batches, config, info, training, (mean, std), device)
+    make_validation = partial(Batches, validation, batch_size=VALIDATION_BATCH, device=device, mean=mean, std=std)
     freeze = partial(FrozenLayers, model, arithmetic=arithmetic, mean=mean, std=std, store=store)
-    stages = make_stages(config, model, batches, checked, (training, validation), freeze)
+    stages = make_stages(config, model, make_batches, make_validation, (training, validation), freeze)
+    steps_per_epoch = len(stages[0].batches)
     return Trainer(
         model=model,
         batches=stages[0].batches,
@@ -169,9 +169,9 @@ def make_trainer(
         clip_norm=config.clip_norm,
         ema=config.ema,
         patience=config.patience,
-        resizing=make_resizing(config, len(batches), info.image_size),
+        resizing=make_resizing(config, steps_per_epoch, info.image_size),
         seed=config.seed,
-        forward=CompiledModel(model) if should_compile(config.compile, device, steps) else None,
+        forward=CompiledModel(model) if should_compile(config.compile, device, config.epochs * steps_per_epoch) else None,
         starts_untrained=config.starting_weights == "scratch",
         meter=Meter(remedy=divergence_remedy(config), resources=ResourceMonitor(device)),
     ), card

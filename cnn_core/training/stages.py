@@ -6,6 +6,7 @@ J. Howard and S. Ruder (Universal Language Model Fine-tuning, 2018, section 3.3)
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from functools import cache
 
 from torch import nn
 
@@ -22,6 +23,7 @@ from cnn_core.training.layer_decay import decay_learning_rates
 from cnn_core.training.optimizer import Optimizers, make_optimizer
 from cnn_core.training.schedule import WarmUp, make_schedule
 
+VALIDATION_BATCH = 500  # images or features that are classified at a time
 HEAD, BLOCKS, ALL = "head", "blocks", "all"  # what learns: the head, the last blocks with it, everything
 
 
@@ -85,28 +87,33 @@ class Stage:
 def make_stages(
     config: TrainConfig,
     model: nn.Module,
-    batches: Batches,
-    validation: Batches,
+    make_batches: Callable[[], Batches],
+    make_validation: Callable[[], Batches],
     plain: tuple[ImageSet, ImageSet],
     freeze: Callable[[str], FrozenLayers],
 ) -> tuple[Stage, ...]:
     """Return the stages of a training of `model`.
 
-    plain: the images of `batches` and of `validation`, in their order, of which features are computed. freeze: returns the layers before a module,
-    by its name.
+    make_batches, make_validation: called where a stage reads images, which on a GPU take its memory. plain: the images of both, in their order, of
+    which features are computed. freeze: returns the layers before a module, by its name.
     """
+    make_batches, make_validation = cache(make_batches), cache(make_validation)  # the same for all stages
     stages: list[Stage] = []
     for plan in plan_stages(config):
         head = find_family(config.model).head
         part = head if plan.trained == HEAD else ""
-        read: EpochOrder = batches
-        validated: EpochOrder = validation
+        read: EpochOrder
+        validated: EpochOrder
         if part:
             layers, (training_images, validation_images) = freeze(part), plain
             read = FeatureBatches(training_images, layers, batch_size=config.batch_size, shuffle=True, seed=config.seed)
-            if not config.mirror:  # else the model averages over mirrored images, of which these are no features
-                size = validation.batch_size
-                validated = FeatureBatches(validation_images, layers, batch_size=size, shuffle=False, seed=0)
+            validated = (
+                make_validation()  # of mirrored images there are no features
+                if config.averages_mirrored
+                else FeatureBatches(validation_images, layers, batch_size=VALIDATION_BATCH, shuffle=False, seed=0)
+            )
+        else:
+            read, validated = make_batches(), make_validation()
         names = learning_names(model, head, count_learning_blocks(config, plan.trained))
         learning = tuple(value for name, value in model.named_parameters() if name in names and value.requires_grad)
         norms = has_frozen_norms(config, plan.trained)

@@ -27,6 +27,13 @@ def set_parameter(parameter: str, value: str) -> None:
         st.query_params[parameter] = value
 
 
+def show_parameter(parameter: str, value: str) -> None:
+    """Write `value` into the page's address also where it is in it: a link to the page that is shown sets the address of the script, and Streamlit
+    does not tell the browser. Nothing is written once another page's script has begun."""
+    if own_address() == st.query_params.to_dict():
+        st.query_params[parameter] = value
+
+
 def read_address(parameter: str, key: str, options: Sequence[str]) -> None:
     """Set the control `key` to the address's value of `parameter`; call it before the control is drawn.
 
@@ -43,8 +50,12 @@ def read_address(parameter: str, key: str, options: Sequence[str]) -> None:
 
 def write_address(parameter: str, key: str, value: str) -> None:
     """Write the control's `value` into the address; call it after the control is drawn."""
+    before = st.session_state.get(f"{key}-written", value)
     st.session_state[f"{key}-written"] = value
-    set_parameter(parameter, value)
+    if before != value and own_address().get(parameter) == value:
+        show_parameter(parameter, value)
+    else:
+        set_parameter(parameter, value)
 
 
 def choose_view(page: str, names: Sequence[str], describe: Callable[[str], str] = str) -> str:

@@ -34,6 +34,7 @@ SOME_EPOCHS = "To save disk space, only some epochs of a run are saved: the best
 NO_RUN = "There is no run {purpose} yet. Train one on handwritten digits with one click; it takes about half a minute."
 NO_SUCH_RUN = "There is no run “{run}”, so another run is shown. Choose one from the list."
 IS_IN_BIN = "Run {run} is in the bin. Restore it to open it."
+IN_BIN_OTHER_SHOWN = "Run {run} is in the bin, so another run is shown. Restore it to open it."
 NO_SAVED_MODEL = "Run {run} has no saved model yet, so another run is shown. Its model is saved after the first epoch."
 ENDED_WITHOUT_MODEL = "Run {run} ended before its first epoch and has no model, so another run is shown."
 
@@ -67,12 +68,12 @@ def _explain_missing(requested: str) -> None:
         if other.removed is None:
             st.warning((NO_SAVED_MODEL if other.is_active else ENDED_WITHOUT_MODEL).format(run=other.id))
         else:
-            _offer_restore(other)
+            _offer_restore(other, IN_BIN_OTHER_SHOWN)
 
 
-def _offer_restore(run: Run) -> None:
+def _offer_restore(run: Run, text: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.warning(IS_IN_BIN.format(run=run.id), icon=":material/delete:")
+        st.warning(text.format(run=run.id), icon=":material/delete:")
         if may_change(run.owner):
             st.button("Restore", key=f"restore-{run.id}", icon=":material/undo:", on_click=_restore, args=(run.id,))
 
@@ -97,7 +98,7 @@ def no_runs_yet(purpose: str) -> None:
     with suppress(RunError):  # no such run, or one of another version
         requested = get_store().run(st.query_params.get("run", ""))
         if requested.removed is not None:
-            _offer_restore(requested)
+            _offer_restore(requested, IS_IN_BIN)
     st.info(
         NO_RUN.format(purpose=purpose),
         icon=":material/info:",

@@ -94,13 +94,14 @@ def test_the_help_of_a_field_leads_to_its_term_by_touch(page, server):
 
 
 def test_a_term_links_to_related_terms_and_to_the_form(page, server):
-    dropout, overfitting = (read_glossary()[name].title for name in ("dropout", "overfitting"))
+    overfitting = read_glossary()["overfitting"].title
     visit(page, server, "learn", "?view=Glossary&term=dropout")
+    settle(page)
     page.locator(".st-key-term-dropout-named").get_by_role("link", name=overfitting).click()
-    expect(page.locator("h2", has_text=overfitting)).to_be_visible()
+    expect(page.locator(".st-key-term-overfitting-named h2")).to_be_visible()
     expect(page).to_have_url(re.compile("term=overfitting"))
     page.go_back()
-    expect(page.locator("h2", has_text=dropout)).to_be_visible()
+    expect(page.locator(".st-key-term-dropout-named h2")).to_be_visible()
     page.locator(".st-key-term-dropout-named").get_by_role("link", name=OPEN_SETTING).click()
     expect(page.get_by_role("button", name="Start training")).to_be_visible()
     assert_sound(page)

@@ -102,6 +102,9 @@ def test_the_curves_fill_their_cards_after_a_stage_without_curves_and_beside_a_c
         page.get_by_test_id("stSidebarCollapseButton").get_by_role("button").click()
         page.wait_for_function(f"narrow => {LOSS}.clientWidth > narrow", arg=narrow)
         page.wait_for_function(FILL)
+        page.get_by_test_id("stExpandSidebarButton").click()  # the browser keeps its state, also for other tests
+        page.wait_for_function(f"narrow => {LOSS}.clientWidth === narrow", arg=narrow)
+        page.wait_for_function(FILL)
 
 
 def test_a_reloaded_tab_and_a_second_tab_show_the_same_live_run(page, open_tab, server, store):

@@ -61,10 +61,15 @@ def test_back_leaves_a_page_in_one_press_and_returns_to_the_view_before(page: Pa
     expect(page).to_have_url(re.compile(r"view=Metrics"))
     page.get_by_role("radio", name="Mistakes", exact=True).click()
     expect(page).to_have_url(re.compile(r"view=Mistakes"))
-    for address in (r"/evaluate\?run=[\w-]+&.*view=Metrics$", r"/train\?run=[\w-]+$", f"^{re.escape(server.url)}/$"):
+    for address, drawn in (
+        (r"/evaluate\?run=[\w-]+&.*view=Metrics$", page.get_by_role("radio", name="Metrics", exact=True, checked=True)),
+        (r"/train\?run=[\w-]+$", page.get_by_role("heading", name="Train", exact=True)),
+        (f"^{re.escape(server.url)}/$", page.locator("h1")),
+    ):
         settle(page)
         page.go_back()
         expect(page).to_have_url(re.compile(address))
+        expect(drawn).to_be_visible()  # its script has begun, and its end is awaited before the next press
     assert_sound(page)
 
 

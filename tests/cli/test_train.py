@@ -229,7 +229,7 @@ def test_photographs_start_from_pretrained_weights_and_a_run_from_scratch_that_o
     assert TRUST_OUT_OF_FOLD in captured.out, "on so few images"
     evaluated = answer(capsys, "evaluate", run.id, "--split", "val")
     assert evaluated["out_of_fold_accuracy"] == run.summary["out_of_fold_accuracy"] and "out_of_fold_accuracy" not in answer(
-        capsys, "evaluate", run.id
+        capsys, "evaluate", run.id, "--split", "train"
     )
     assert main([*arguments, "--model", "simple", "--depth", "1", "--width", "0.25", "--learning-rate", "1e-6"]) == 0
     captured = capsys.readouterr()

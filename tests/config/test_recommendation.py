@@ -23,12 +23,12 @@ from cnn_core.models.embedded import CHANGED, FILE, NOT_INSTALLED
 from tests.helpers import is_a_sentence, write_images
 
 
-def facts(side: int, channels: int = 3, count: int = 5000) -> DataInfo:
-    return DataInfo("own", ("a", "b"), side, channels, train_count=count, test_count=10, fingerprint="")
+def facts(side: int, channels: int = 3, count: int = 5000, kept: int = 0) -> DataInfo:
+    return DataInfo("own", ("a", "b"), side, channels, train_count=count, test_count=10, fingerprint="", kept_side=kept)
 
 
 @pytest.mark.parametrize(
-    "info", [facts(64), facts(224), facts(128, channels=1), facts(64, count=20), facts(32, count=40), CATALOG["stl10"].info]
+    "info", [facts(64), facts(224), facts(32, kept=512), facts(64, count=20), facts(32, count=40), CATALOG["stl10"].info]
 )
 def test_a_pretrained_network_is_recommended_for_photographs_and_for_few_images_in_colour(info: DataInfo):
     recommended = recommend_model(info)
@@ -41,12 +41,13 @@ def test_a_pretrained_network_is_recommended_for_photographs_and_for_few_images_
     "info",
     [
         facts(32),
+        facts(128, channels=1),
         facts(32, channels=1, count=20),
         facts(16, count=20),
         *(CATALOG[name].info for name in ("digits", "cifar10", "mnist")),
     ],
 )
-def test_small_images_are_trained_on_from_scratch(info: DataInfo):
+def test_small_images_and_grey_ones_are_trained_on_from_scratch(info: DataInfo):
     recommended = recommend_model(info)
     assert not recommended.is_pretrained and not recommended.reason
     assert make_config(model=recommended.model).starting_weights == "scratch"

@@ -17,9 +17,10 @@ from cnn_core.events import Changed, Epoch, Event, Note, Paused, Progress, Saved
 from cnn_core.execution.in_process import OUT_OF_MEMORY, execute
 from cnn_core.home import CARD, CURVES_IMAGE, INDEX, WEIGHTS
 from cnn_core.models.saving import load_model
-from cnn_core.runs.history import History, summarise_history
+from cnn_core.runs.history import History
 from cnn_core.runs.lock import IS_TRAINED, hold, is_held
 from cnn_core.runs.store import Store
+from cnn_core.runs.summary import summarise_history
 from cnn_core.training.session import BEST_SO_FAR, NO_BEST_MODEL
 from tests.conftest import Trained
 from tests.helpers import is_a_sentence, tiny_config

@@ -25,9 +25,9 @@ from cnn_core.lessons.learning_curves import (
     start_learning_curves,
     way_and_size,
 )
-from cnn_core.runs.history import summarise_history
 from cnn_core.runs.history_cache import read_history
 from cnn_core.runs.store import Store
+from cnn_core.runs.summary import summarise_history
 from cnn_core.training.recipe import split_validation
 from tests.helpers import is_a_sentence, write_images
 

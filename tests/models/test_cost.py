@@ -9,7 +9,7 @@ from torch import nn
 from cnn_core.device import choose_arithmetic
 from cnn_core.errors import SettingError
 from cnn_core.models.cost import activation_bytes, count_multiply_adds, measure_step_seconds, model_cost
-from cnn_core.models.head_cost import FORWARD_IMAGES, forward_bytes, head_cost
+from cnn_core.models.partial_cost import FORWARD_IMAGES, forward_bytes, partial_cost
 from cnn_core.models.registry import FAMILIES, count_parameters
 
 CPU = choose_arithmetic("auto", "auto", torch.device("cpu"))
@@ -60,12 +60,16 @@ def test_a_head_alone_costs_its_own_gradients_and_the_largest_layer_of_a_forward
     photographs = {"channels": 3, "image_size": 64, "classes": 2}
     whole, head = (
         model_cost("efficientnet-lite0", **photographs, batch_size=32, train="all"),
-        head_cost("efficientnet-lite0", **photographs),
+        partial_cost("efficientnet-lite0", **photographs, batch_size=32, blocks=0),
     )
     assert head.parameters == 1280 * 2 + 2
     widest = 4 * FORWARD_IMAGES * 96 * (32 * 32 + 32 * 32)  # batch norm of the first expansion, to 96 channels of half the side
     state = head.memory_bytes - 3 * 4 * head.parameters - widest
     assert 4 * whole.parameters <= state <= 1.02 * 4 * whole.parameters  # the weights, and the statistics of the batch norms
+    costs = [partial_cost("efficientnet-lite0", **photographs, batch_size=32, blocks=blocks) for blocks in (0, 1, 3, 100)]
+    assert sorted({cost.parameters for cost in costs}) == [cost.parameters for cost in costs]
+    assert sorted({cost.memory_bytes for cost in costs}) == [cost.memory_bytes for cost in costs]
+    assert (costs[-1].parameters, costs[-1].memory_bytes) == (whole.parameters, whole.memory_bytes), "all blocks are all layers"
     model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 64, 5)).to("meta")
     assert forward_bytes(model, torch.empty(10, 3, 8, 8, device="meta")) == 2 * 4 * 10 * 8 * 64
 

@@ -17,6 +17,7 @@ from cnn_core.home import WEIGHTS
 from cnn_core.metrics.evaluation import evaluate_run
 from cnn_core.metrics.mistakes import most_confidently_wrong
 from cnn_core.metrics.sampling import spread_over_classes
+from cnn_core.models.registry import build_on_meta
 from cnn_core.models.saving import load_model
 from pages.charts.ablation import change_bars, order_by_change, prediction_bars
 from pages.charts.heatmaps import PAGE, overlay_heatmap
@@ -180,13 +181,20 @@ def test_dead_channels_are_those_of_cnn_core(trained, open_page):
         ({"model": "speed"}, WHITENING, DEAD_ADVICE.format(remedy=LESS_WIDTH)),
         ({"model": "efficientnet-lite0"}, FROZEN, FROZEN_CHANNELS),
         ({"model": "efficientnet-lite0", "train": "all"}, LEARNED, DEAD_ADVICE.format(remedy=LOWER_RATE)),
+        ({"model": "efficientnet-lite0", "train": "blocks"}, FROZEN, DEAD_ADVICE.format(remedy=LOWER_RATE)),
+        (
+            {"model": "efficientnet-lite0", "train": "blocks", "trained_blocks": 100},
+            LEARNED,
+            DEAD_ADVICE.format(remedy=LOWER_RATE),
+        ),
         ({"model": "mobilenet", "weights": "pretrained", "train": "head"}, FROZEN, FROZEN_CHANNELS),
         ({"model": "mobilenet", "train": "head"}, LEARNED, DEAD_ADVICE.format(remedy=LOWER_RATE)),
     ],
 )
 def test_frozen_layers_are_not_called_learned_and_get_no_advice_that_cannot_change_them(chosen, origin, advice):
     config = make_config(**chosen)
-    assert origin_of_filters(config) == origin and advice_on_dead_channels(config) == advice
+    model = build_on_meta(config.model, channels=3, image_size=64, classes=2, **config.model_options)
+    assert origin_of_filters(config, model) == origin and advice_on_dead_channels(config) == advice
     assert is_a_sentence(advice)
 
 

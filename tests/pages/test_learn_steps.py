@@ -5,7 +5,8 @@ import pytest
 from cnn_core.events import Epoch, Finished, Started
 from cnn_core.lessons.attempts import read_runs, start_attempt
 from cnn_core.lessons.exercises import EXERCISES
-from pages.views.learn.attempt import TIME_LEFT
+from cnn_core.runs.lock import hold
+from pages.views.learn.attempt import STOPPING, TIME_LEFT
 from pages.views.learn.attempt_form import AS_BEFORE, digits_duration
 from pages.views.learn.exercises import ALL_COMPLETED, KEY, NEXT_EXERCISE, next_exercise
 
@@ -25,6 +26,18 @@ def complete(store, name):
 
 def texts(at):
     return " ".join(element.value for element in [*at.markdown, *at.caption])
+
+
+def test_the_page_says_that_the_runs_stop_until_they_have_stopped(empty, open_page):
+    (first, _) = read_runs(empty, start_attempt(empty, "dropout", "digits", "lower", pairs=1)).runs
+    with hold(empty.home.run_folder(first.id)):
+        empty.set_status(first.id, "running")
+        at = open_page("learn", lesson="dropout")
+        at.button(key="stop-attempt").click().run()
+        assert empty.requests.should_stop(first.id) and STOPPING in texts(at) and not at.toast
+        assert "stop-attempt" not in [button.key for button in at.button] and not at.exception
+        empty.set_status(first.id, "stopped")
+    assert STOPPING not in texts(open_page("learn", lesson="dropout"))
 
 
 def test_the_time_left_is_that_of_the_runs_that_have_not_ended_at_the_speed_of_those_that_have(empty, open_page):

@@ -6,7 +6,7 @@ from cnn_core.config.chosen import default_name
 from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import title
 from cnn_core.runs.organizer import RunOrganizer
-from pages.shared.run_selection import IS_IN_BIN
+from pages.shared.run_selection import IN_BIN_OTHER_SHOWN, IS_IN_BIN
 from tests.pages.run_table import finished, page_text, table, tick
 
 
@@ -18,9 +18,11 @@ def test_a_link_to_a_run_in_the_bin_says_so_and_restores_it(own_trained, open_pa
         finished(own_trained)
     RunOrganizer(own_trained).remove(run)
     at = open_page(page, run=run)
-    assert IS_IN_BIN.format(run=run) in page_text(at)
+    is_other_shown = any(box.label == "Run" for box in at.selectbox)
+    said = (IN_BIN_OTHER_SHOWN if is_other_shown else IS_IN_BIN).format(run=run)
+    assert said in page_text(at) and is_other_shown == (others and page == "train")
     at.button(key=f"restore-{run}").click().run()
-    assert IS_IN_BIN.format(run=run) not in page_text(at) and own_trained.run(run).removed is None and not at.exception
+    assert said not in page_text(at) and own_trained.run(run).removed is None and not at.exception
     assert at.query_params["run"] in (run, [run])
 
 

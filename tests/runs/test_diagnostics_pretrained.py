@@ -52,6 +52,7 @@ def test_a_run_near_the_majority_share_is_told_so_with_the_reason_and_the_settin
     assert is_a_sentence(first.observation) and is_a_sentence(first.remedy)
     changed = with_changes(SCRATCH, first.changes)
     assert (changed.model, changed.weights, changed.train) == (PRETRAINED, "pretrained", "head")
+    assert (changed.head_epochs, changed.fine_tuning_rate) == (3, 0.1), "for a person who trains all layers instead"
     assert changed == with_changes(SCRATCH, pretrained_settings(SCRATCH))
 
 

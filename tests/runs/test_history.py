@@ -8,7 +8,8 @@ import pytest
 from cnn_core.events import Changed, Event, Finished, Note, Progress, Resumed, StageStarted
 from cnn_core.runs.chart_columns import describe_trained
 from cnn_core.runs.event_log import StoredEvent
-from cnn_core.runs.history import History, HistoryPosition, summarise_history
+from cnn_core.runs.history import History, HistoryPosition
+from cnn_core.runs.summary import summarise_history
 from tests.helpers import tells
 from tests.runs.histories import STARTED, epoch, history_of, long_run, steps
 

@@ -3,8 +3,8 @@
 from scipy.stats import binomtest
 
 from cnn_core.events import Epoch, Finished, Started
-from cnn_core.runs.history import summarise_history
 from cnn_core.runs.out_of_fold import TRUST_OUT_OF_FOLD, TRUST_VALIDATION, describe_out_of_fold, out_of_fold_result
+from cnn_core.runs.summary import summarise_history
 from tests.helpers import is_a_sentence, tells
 from tests.runs.diagnostic_histories import history_of
 

@@ -1,6 +1,8 @@
 """Stages: the head learns on features as it would in the whole network, frozen layers stay as they are, and a resumed run ends with the same bits."""
 
 import copy
+import gc
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import TrainConfig
 from cnn_core.data.source import DataInfo, ImageSet
 from cnn_core.events import Epoch, Progress, StageStarted, Steps
+from cnn_core.features.batches import FeatureBatches
 from cnn_core.features.frozen_layers import STAGE
 from cnn_core.models.saving import load_model, save_card, save_weights
 from cnn_core.training.controls import apply_settings
@@ -118,6 +121,19 @@ def test_the_validation_accuracy_of_a_head_is_that_of_the_saved_model(tmp_path: 
     loss = nn.functional.cross_entropy(logits, torch.from_numpy(validation.labels)).item()
     assert epoch.val_loss == pytest.approx(loss, rel=1e-4) and card.mean == card.std == (0.5, 0.5, 0.5)
     assert epoch.val_accuracy == pytest.approx((logits.argmax(1).numpy() == validation.labels).mean())
+
+
+def test_the_images_of_a_head_are_freed_once_its_features_are_computed():
+    training, validation = images(24, 1), images(12, 2)
+    pools = [weakref.ref(training.pool), weakref.ref(validation.pool)]
+    head = make_trainer(config(train="head", mirror=True), INFO, training, CPU, validation)[0]
+    del training, validation
+    assert len([event for event in head if isinstance(event, Epoch)]) == 3
+    assert all(isinstance(batches, FeatureBatches) for batches in (head.batches, head.validation)), (
+        "without a flip, mirror does nothing"
+    )
+    gc.collect()
+    assert [pool() for pool in pools] == [None, None]
 
 
 def test_with_mirrored_predictions_a_head_is_validated_as_the_saved_model_predicts():

@@ -24,13 +24,13 @@ from pages.shared.forms import default_value
 
 if TYPE_CHECKING:
     from cnn_core.models.cost import Cost
-    from cnn_core.models.head_cost import HeadCost
+    from cnn_core.models.partial_cost import PartialCost
 
 FIGURES = {
-    "Parameters": "Number of values that the model learns. Where only the head is trained, the others keep their pretrained values.",
+    "Parameters": "Number of values that the model learns. Where only the last layers are trained, the others keep their pretrained values.",
     "Multiply-adds": "For the forward pass of one image. A training step of all layers takes about three times as many for each image.",
-    "Memory": "Estimate for training: weights, gradients, optimizer state, and activations of a batch. Where only the head is trained, the other layers "
-    "have no gradients, and their activations are not kept.",
+    "Memory": "Estimate for training: weights, gradients, optimizer state, and activations of a batch. Where only the last layers are trained, the "
+    "others have no gradients, and their activations are not kept.",
 }
 Figure = tuple[str, str | None]  # a value, and a note below it
 PENDING, UNKNOWN = (("…", None),) * len(FIGURES), (("–", None),) * len(FIGURES)
@@ -87,17 +87,20 @@ def show_model(places: ModelPlaces, config: TrainConfig, info: DataInfo) -> None
 
 
 def _figures(config: TrainConfig, info: DataInfo) -> Sequence[Figure]:
-    cost, head = _cost(config.model, info, config.batch_size, config.model_options), _cost_of_head(config, info)
-    memory = (head or cost).memory_bytes
-    trained = LEARNING.format(count=head.parameters) if head else None
+    cost, part = _cost(config.model, info, config.batch_size, config.model_options), _cost_of_part(config, info)
+    memory = (part or cost).memory_bytes
+    trained = LEARNING.format(count=part.parameters) if part else None
     return (f"{cost.parameters:,}", trained), (_short(cost.multiply_adds), None), (f"{memory / 1e6:,.0f} MB", None)
 
 
-def _cost_of_head(config: TrainConfig, info: DataInfo) -> "HeadCost | None":
-    """Return the cost of training the head alone; None where more is trained."""
-    from cnn_core.models.head_cost import head_cost
+def _cost_of_part(config: TrainConfig, info: DataInfo) -> "PartialCost | None":
+    """Return the cost of training the head, alone or with the last blocks; None where all layers are trained."""
+    from cnn_core.models.partial_cost import partial_cost
 
-    return head_cost(config.model, **info.shape, **config.model_options) if config.learns_on_features else None
+    if config.learning_blocks is None:
+        return None
+    shape = {**info.shape, "batch_size": config.batch_size, "blocks": config.learning_blocks}
+    return partial_cost(config.model, **shape, **config.model_options)
 
 
 def _picture(config: TrainConfig, info: DataInfo) -> str:
@@ -154,7 +157,7 @@ def _row(name: str, config: TrainConfig, info: DataInfo, seconds: float | None) 
     try:
         own = _info(name, config, info)
         cost = _cost(name, own, config.batch_size, _options(name, config))
-        head = _cost_of_head(config if name == config.model else make_config(data=config.data, model=name), own)
+        part = _cost_of_part(config if name == config.model else make_config(data=config.data, model=name), own)
     except StudioError:
         return row | {
             "Parameters": None,
@@ -165,7 +168,7 @@ def _row(name: str, config: TrainConfig, info: DataInfo, seconds: float | None) 
     return row | {
         "Parameters": cost.parameters,
         "Multiply-adds": _short(cost.multiply_adds),
-        "Memory (MB)": round((head or cost).memory_bytes / 1e6),
+        "Memory (MB)": round((part or cost).memory_bytes / 1e6),
         "Time per epoch (s)": None if seconds is None else round(seconds, 1),
     }
 

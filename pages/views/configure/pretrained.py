@@ -17,6 +17,8 @@ from cnn_core.data.source import DataInfo
 from cnn_core.errors import SettingError, StudioError
 from cnn_core.events import Progress
 from cnn_core.home import Home
+from cnn_core.models.embedded import EMBEDDED
+from cnn_core.models.pretrained_input import expected_input
 from cnn_core.models.pretrained_table import INSTALLED_NETWORK, NETWORKS
 from cnn_core.models.registry import FAMILIES
 from cnn_core.models.weights_source import CHECKING, NOT_KEPT, SUFFIXES, Place, add_weights, find_place, full_name
@@ -32,11 +34,10 @@ STATES: dict[Place, str] = {"installed": "installed", "here": "here", "cache": "
 TO_FETCH = "The weights of {name} are not on this machine{facts}. Fetch them once to train with them; Start downloads nothing."
 HERE = "The weights of {name} are on this machine{facts}."
 FACTS = " ({size}, licence {licence})"
-OTHER_SIZE = "They were trained on images of {expected}×{expected} pixels; those of this data set have {side}×{side}."
+OTHER_SIZE = "They were trained on images of {expected}×{expected} pixels; those of this run have {side}×{side} (“Image size” in the tab Network)."
 DOWNLOADED_AT_START = (
     "The ImageNet weights of {title} are downloaded by torchvision when the run starts, unless they are in its cache."
 )
-EMBEDDED = "efficientnet-lite0"  # the published weights that are installed (see cnn_core.models.embedded, which loads torch)
 FETCH_CANCELLED = "The fetch was cancelled. “Fetch weights” continues where it stopped."
 ASK_TEACHER = "Only teachers can fetch weights on this server. Ask a teacher, or choose a model whose weights are here."
 FETCH, ADD_FILE, ADD = "Fetch weights", "Add a file", "Add weights"
@@ -67,8 +68,8 @@ def show_weights(place: DeltaGenerator, config: TrainConfig, info: DataInfo) -> 
         name = _full_name(config.timm_name)
         network = NETWORKS.get(name)
         facts = FACTS.format(size=format_bytes(network.file_bytes), licence=network.licence) if network else ""
-        size = OTHER_SIZE.format(expected=network.expects.side, side=info.image_size) if network else ""
-        note = f" {size}" if network and network.expects.side != info.image_size else ""
+        expected, side = expected_input(name).side, info.image_size
+        note = f" {OTHER_SIZE.format(expected=expected, side=side)}" if expected != side else ""
         if find_place(name, home):
             st.caption(f"{HERE.format(name=plain(name), facts=facts)}{note}")
             return

@@ -30,6 +30,8 @@ ON_DEVICE = ("running", "paused")  # statuses of a run that occupies the device
 REFRESH_SECONDS = 2  # of the status; the curves are updated by the event stream
 ONE_RUN = "{run}\u00a0{icon}\u00a0{status}"  # no line ends within it
 TIME_LEFT = "About {duration} left."
+STOP_HELP = "Stops the active runs. The results of finished pairs stay."
+STOPPING = "The runs stop after the current step. The results of finished pairs stay."
 RESULT, PRELIMINARY_RESULT = "**Result.**", "**Preliminary result.**"
 DURING, SO_FAR = "**During training.**", "**So far.**"
 NO_PAIR_FINISHED = "The runs ended before a pair was finished."
@@ -65,14 +67,11 @@ def _show_status(exercise: Exercise, shown: AttemptRuns) -> None:
     if current.is_active:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(_status_text(current))
-            if st.button(
-                "Stop",
-                icon=":material/stop:",
-                key="stop-attempt",
-                help="Stops the active runs. The results of finished pairs stay.",
-            ):
-                stop_attempt(get_store(), current.attempt)
-                st.toast("The runs are being stopped. The results of finished pairs stay.", icon=":material/stop_circle:")
+            if any(get_store().requests.should_stop(run.id) for run in current.runs if run.is_active):
+                st.caption(STOPPING)
+            else:
+                args = (get_store(), current.attempt)
+                st.button("Stop", icon=":material/stop:", key="stop-attempt", help=STOP_HELP, on_click=stop_attempt, args=args)
     if others := [run for run in current.shared if run.owner != current.attempt.owner]:
         st.caption(SHARED.format(runs=counted(len(others), "run")))
     _show_result(exercise, current)

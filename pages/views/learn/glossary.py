@@ -8,7 +8,7 @@ import streamlit as st
 from cnn_core.config.schema import format_range
 from cnn_core.lessons.glossary import TOPICS, Term, find_terms, read_glossary
 from cnn_core.text import counted
-from pages.shared.address import read_address, write_address
+from pages.shared.address import read_address, show_parameter, write_address
 from pages.shared.links import glossary_query, page_file
 from pages.shared.text import plain
 
@@ -36,6 +36,7 @@ def show_glossary() -> None:
         return
     named = _named_term()
     if named:
+        show_parameter("term", named.name)
         _show_term(named, is_named=True)
     topic = _choose_topic(named)
     _show_terms([term for term in read_glossary().values() if term.topic == topic and term != named])

@@ -8,6 +8,7 @@ import streamlit as st
 
 from cnn_core.config.schema import TrainConfig, has_effect
 from cnn_core.events import Progress
+from cnn_core.models.registry import find_family
 from pages.charts.heatmaps import show_map_grid
 from pages.shared.evaluation_results import compute_once, is_computed
 from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
@@ -15,6 +16,8 @@ from pages.views.evaluate.explain.image_choice import ChosenImage
 from pages.views.evaluate.explain.sample import choose_sample
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from cnn_core.explain.feature_maps import DeadChannels, LayerOutput
     from cnn_core.metrics.evaluation import Evaluation
 
@@ -42,9 +45,14 @@ LOWER_RATE, LESS_WIDTH = "a lower learning rate", "a smaller width or a lower le
 FROZEN_CHANNELS = "Only the head was trained: these channels are from the starting weights, and no setting of the run changes them. Other images can make them positive."
 
 
-def origin_of_filters(config: TrainConfig) -> str:
-    """Return where the filters of the first convolution are from."""
-    return FROZEN if config.learns_on_features else WHITENING if config.model == "speed" else LEARNED
+def origin_of_filters(config: TrainConfig, model: "nn.Module") -> str:
+    """Return where the filters of the first convolution of `model` are from."""
+    from cnn_core.models.layer_groups import learning_names
+
+    if config.model == "speed":
+        return WHITENING
+    first = next(name for name, parameter in model.named_parameters() if parameter.ndim == 4)
+    return LEARNED if first in learning_names(model, find_family(config.model).head, config.learning_blocks) else FROZEN
 
 
 def advice_on_dead_channels(config: TrainConfig) -> str:
@@ -108,7 +116,7 @@ def show_filters(subject: EvaluationSubject) -> None:
     model, _ = subject.model()
     filters = render_first_filters(model)
     count, height, width, _ = filters.shape
-    st.caption(f"{count} filters of {height}×{width} pixels, {origin_of_filters(subject.run.config)}.")
+    st.caption(f"{count} filters of {height}×{width} pixels, {origin_of_filters(subject.run.config, model)}.")
     show_map_grid(
         count,
         "filter",
