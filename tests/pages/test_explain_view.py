@@ -17,7 +17,6 @@ from cnn_core.home import WEIGHTS
 from cnn_core.metrics.evaluation import evaluate_run
 from cnn_core.metrics.mistakes import most_confidently_wrong
 from cnn_core.metrics.sampling import spread_over_classes
-from cnn_core.models.registry import build_on_meta
 from cnn_core.models.saving import load_model
 from pages.charts.ablation import change_bars, order_by_change, prediction_bars
 from pages.charts.heatmaps import PAGE, overlay_heatmap
@@ -29,20 +28,12 @@ from pages.views.evaluate.explain.ablation import CHOOSE_CHANNELS, WITHOUT_SAMPL
 from pages.views.evaluate.explain.grad_cam import NO_SUPPORT, OVERLAY_ALT
 from pages.views.evaluate.explain.image_choice import CLASS, MISTAKES, OWN, OWN_NAME
 from pages.views.evaluate.explain.layers import (
-    DEAD_ADVICE,
     FOUND_DEAD,
-    FROZEN,
-    FROZEN_CHANNELS,
-    LEARNED,
-    LESS_WIDTH,
-    LOWER_RATE,
-    WHITENING,
     advice_on_dead_channels,
-    origin_of_filters,
 )
 from pages.views.evaluate.explain.sample import choose_sample
 from pages.views.evaluate.explain.view import DIVERGED, PREDICTION
-from tests.helpers import is_a_sentence, tiny_config, write_images
+from tests.helpers import tiny_config, write_images
 from tests.pages.form import drawn_bar
 
 RUN = "0001-digits"
@@ -172,30 +163,6 @@ def test_dead_channels_are_those_of_cnn_core(trained, open_page):
     assert FOUND_DEAD.format(dead=dead, channels=channels, count=len(images), split="test") in words(at)
     assert advice_on_dead_channels(make_config()) in words(at)
     assert at.dataframe[-1].value["Dead"].tolist() == [len(row.dead) for row in found]
-
-
-@pytest.mark.parametrize(
-    ("chosen", "origin", "advice"),
-    [
-        ({}, LEARNED, DEAD_ADVICE.format(remedy=LESS_WIDTH)),
-        ({"model": "speed"}, WHITENING, DEAD_ADVICE.format(remedy=LESS_WIDTH)),
-        ({"model": "efficientnet-lite0"}, FROZEN, FROZEN_CHANNELS),
-        ({"model": "efficientnet-lite0", "train": "all"}, LEARNED, DEAD_ADVICE.format(remedy=LOWER_RATE)),
-        ({"model": "efficientnet-lite0", "train": "blocks"}, FROZEN, DEAD_ADVICE.format(remedy=LOWER_RATE)),
-        (
-            {"model": "efficientnet-lite0", "train": "blocks", "trained_blocks": 100},
-            LEARNED,
-            DEAD_ADVICE.format(remedy=LOWER_RATE),
-        ),
-        ({"model": "mobilenet", "weights": "pretrained", "train": "head"}, FROZEN, FROZEN_CHANNELS),
-        ({"model": "mobilenet", "train": "head"}, LEARNED, DEAD_ADVICE.format(remedy=LOWER_RATE)),
-    ],
-)
-def test_frozen_layers_are_not_called_learned_and_get_no_advice_that_cannot_change_them(chosen, origin, advice):
-    config = make_config(**chosen)
-    model = build_on_meta(config.model, channels=3, image_size=64, classes=2, **config.model_options)
-    assert origin_of_filters(config, model) == origin and advice_on_dead_channels(config) == advice
-    assert is_a_sentence(advice)
 
 
 def test_ablation_shows_which_classes_fell_and_leaves_the_network_as_it_is(own_trained, open_page):

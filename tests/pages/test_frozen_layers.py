@@ -1,0 +1,42 @@
+"""What the Explain view says of layers that did not learn: where their filters come from, and what helps against dead channels."""
+
+import pytest
+
+from cnn_core.config.defaults import make_config
+from cnn_core.models.registry import build_on_meta
+from pages.views.evaluate.explain.layers import (
+    DEAD_ADVICE,
+    FROZEN,
+    FROZEN_CHANNELS,
+    LEARNED,
+    LESS_WIDTH,
+    LOWER_RATE,
+    WHITENING,
+    advice_on_dead_channels,
+    origin_of_filters,
+)
+from tests.helpers import is_a_sentence
+
+
+@pytest.mark.parametrize(
+    ("chosen", "origin", "advice"),
+    [
+        ({}, LEARNED, DEAD_ADVICE.format(remedy=LESS_WIDTH)),
+        ({"model": "speed"}, WHITENING, DEAD_ADVICE.format(remedy=LESS_WIDTH)),
+        ({"model": "efficientnet-lite0"}, FROZEN, FROZEN_CHANNELS),
+        ({"model": "efficientnet-lite0", "train": "all"}, LEARNED, DEAD_ADVICE.format(remedy=LOWER_RATE)),
+        ({"model": "efficientnet-lite0", "train": "blocks"}, FROZEN, DEAD_ADVICE.format(remedy=LOWER_RATE)),
+        (
+            {"model": "efficientnet-lite0", "train": "blocks", "trained_blocks": 100},
+            LEARNED,
+            DEAD_ADVICE.format(remedy=LOWER_RATE),
+        ),
+        ({"model": "mobilenet", "weights": "pretrained", "train": "head"}, FROZEN, FROZEN_CHANNELS),
+        ({"model": "mobilenet", "train": "head"}, LEARNED, DEAD_ADVICE.format(remedy=LOWER_RATE)),
+    ],
+)
+def test_frozen_layers_are_not_called_learned_and_get_no_advice_that_cannot_change_them(chosen, origin, advice):
+    config = make_config(**chosen)
+    model = build_on_meta(config.model, channels=3, image_size=64, classes=2, **config.model_options)
+    assert origin_of_filters(config, model) == origin and advice_on_dead_channels(config) == advice
+    assert is_a_sentence(advice)
