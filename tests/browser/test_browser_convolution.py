@@ -20,7 +20,7 @@ RUN = "0001-digits"
 def outputs(store):
     """Return the output (channels, H, W) of each convolution of the model for the first image of the view."""
     config = store.run(RUN).config
-    images = finish(load_split(open_source(config.data, store.home), config, "test"))
+    images = finish(load_split(open_source(config.data, store.home), config, "val"))
     pixels = images[int((images.labels == 0).nonzero()[0][0])]
     classifier, convolutions = Classifier(store.home.run_folder(RUN)), []
     for layer in classifier.model.modules():

@@ -64,7 +64,7 @@ def test_two_curves_of_each_variant_are_drawn_if_the_metric_is_the_gap(page, ser
         ]
         assert [dash for _, _, dash, _ in named] == ["solid", "dot"] * 2 and len({colour for _, colour, _, _ in drawn}) == 2
         page.locator(".st-key-stop-attempt").get_by_role("button").click()
-        expect(page.get_by_text(NO_PAIR_FINISHED)).to_be_visible(timeout=TRAINED)
+        expect(page.get_by_test_id("stAlert").get_by_text(NO_PAIR_FINISHED)).to_be_visible(timeout=TRAINED)
         assert_sound(page)
     finally:
         for run in read_runs(store, attempt).runs:

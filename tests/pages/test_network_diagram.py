@@ -63,5 +63,5 @@ def test_the_picture_of_the_network_follows_the_settings_and_waits_for_valid_one
 
 def test_settings_that_are_refused_at_first_show_no_model(empty, open_page):
     at = open_page("configure", cutmix="1", schedule="plateau")
-    assert set(shown(at).values()) == set(UNKNOWN)
+    assert set(shown(at).values()) == {value for value, _ in UNKNOWN}
     assert no_network_html(NO_PICTURE) in [element.proto.body for element in at.main.get("html")]

@@ -3,7 +3,7 @@
 import pytest
 
 from cnn_core.config.defaults import make_config
-from cnn_core.config.schema import MODEL_OPTIONS, metadata
+from cnn_core.config.schema import MODEL_OPTIONS, choices, metadata
 from cnn_core.config.setting import Above
 from cnn_core.models.registry import FAMILIES
 from cnn_core.search.space import SEARCHABLE, Choices, Range, check_space, takes_range
@@ -16,8 +16,11 @@ def test_the_initial_rows_can_be_searched(name):
     if "weights" in metadata(name).only:
         family = "mobilenet"
     conditions = metadata(name).only.items()
+    allowed = {
+        other: next((choice for choice in choices(other) if choice in values), "pretrained") for other, values in conditions
+    }
     needed = {
-        other: values[0] if isinstance(values, tuple) else 0.1 if isinstance(values, Above) else "pretrained"
+        other: values[0] if isinstance(values, tuple) else 0.1 if isinstance(values, Above) else allowed[other]
         for other, values in conditions
     }
     base = make_config(**{"model": family, "optimizer": "muon"} | needed)
