@@ -64,6 +64,7 @@ OTHERS: list[dict[str, Any]] = [
     {"precision": "bfloat16"},
     {"batch_size": 5},
     {"validation_share": 0.3},
+    {"images_per_class": 4},
     {"seed": 1},
     {"model": "speed"},
     {"model": "speed", "start_side": 0.5},
