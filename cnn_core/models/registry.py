@@ -24,6 +24,8 @@ HEAD_FIRST: dict[str, Any] = {
     "train": "head",
     "head_epochs": 3,
     "fine_tuning_rate": 0.1,
+    "layer_decay": 0.75,
+    "frozen_norm": True,  # statistics of 243 photographs instead raised the validation loss from 0.13 to 0.28 in four epochs
     "optimizer": "sgd",  # on ten images a head trained with Adam was 1 to 2 points less accurate
     "learning_rate": 0.005,
     "batch_size": 32,

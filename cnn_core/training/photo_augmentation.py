@@ -86,7 +86,7 @@ class ColourJitter:
             return images
         factors = (1 + draws.spread(3, len(images), 1, 1, 1) * self.strength).clamp(min=0)
         hue = draws.spread(len(images), 1, 1) * (self.strength / 4)
-        kind, values = images.dtype, images.float()
+        kind, values = images.dtype, images.float().contiguous()  # channel by channel is faster on a CPU
         values = _whole(values * factors[0], kind)
         for other, factor in ((_mean_grey, factors[1]), (_grey, factors[2])):
             values = _whole(torch.lerp(other(values), values, factor), kind)
@@ -154,7 +154,8 @@ def turn_hue(images: torch.Tensor, turn: torch.Tensor) -> torch.Tensor:
     sixth = torch.where(value == red, (green - blue) / divisor, sixth)  # of the circle, -1..5
     channels = []
     for offset in (5, 3, 1):
-        place = (offset + sixth + 6 * turn) % 6
+        place = offset + sixth + 6 * turn
+        place = place - 6 * (place / 6).floor()  # faster on a CPU than the operator %
         channels.append(value - chroma * torch.minimum(place, 4 - place).clamp(0, 1))
     return torch.stack(channels, 1)
 

@@ -27,10 +27,7 @@ from pages.shared.text import plain
 from pages.views.evaluate.explain.ablation import CHOOSE_CHANNELS, WITHOUT_SAMPLE, name_channels
 from pages.views.evaluate.explain.grad_cam import NO_SUPPORT, OVERLAY_ALT
 from pages.views.evaluate.explain.image_choice import CLASS, MISTAKES, OWN, OWN_NAME
-from pages.views.evaluate.explain.layers import (
-    FOUND_DEAD,
-    advice_on_dead_channels,
-)
+from pages.views.evaluate.explain.layers import FOUND_DEAD, advice_on_dead_channels
 from pages.views.evaluate.explain.sample import choose_sample
 from pages.views.evaluate.explain.view import DIVERGED, PREDICTION
 from tests.helpers import tiny_config, write_images

@@ -46,6 +46,8 @@ def config(**chosen: object) -> TrainConfig:
         "weight_decay": 0.0,
         "flip": "off",
         "crop": 0.0,
+        "layer_decay": 1.0,
+        "frozen_norm": False,
         "precision": "float32",
     }
     return make_config(data="own", model="efficientnet-lite0", device="cpu", **{**usual, **chosen})

@@ -1,4 +1,4 @@
-"""What the Explain view says of layers that did not learn: where their filters come from, and what helps against dead channels."""
+"""What the Explain view says about the layers of a network of which only a part was trained."""
 
 import pytest
 
