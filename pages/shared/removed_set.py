@@ -1,8 +1,10 @@
 """A data set in the bin: wherever a page needs its images, a button restores it."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import streamlit as st
+from streamlit.errors import StreamlitDuplicateElementKey
 
 from cnn_core.data.set_bin import removed_sets, restore_set
 from cnn_core.errors import RemovedSetError, StudioError
@@ -28,7 +30,8 @@ def offer_restore(name: str, then: Callable[[], None] = lambda: None) -> None:
     if removed is None:
         return
     if may_change(removed.owner):
-        st.button(RESTORE, key=f"restore-set-{name}", icon=":material/undo:", on_click=_restore, args=(name, then))
+        with suppress(StreamlitDuplicateElementKey):  # another part of the page offers it already
+            st.button(RESTORE, key=f"restore-set-{name}", icon=":material/undo:", on_click=_restore, args=(name, then))
     else:
         show_owner(removed.owner)
 
