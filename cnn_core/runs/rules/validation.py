@@ -41,7 +41,7 @@ LAST = 2  # epochs that must agree
 FEW_A_CLASS = 1000  # training images; with more, a network trained from scratch that only guesses has another fault
 
 MORE_STEPS = "Training accuracy is {train:.1%}: the model has learned little so far. Give it more steps."
-GENERALISE = "Training accuracy is {train:.1%}: what the model has learned holds for its training images only. Use more augmentation or regularisation, or more training images."
+GENERALISE = "Training accuracy is {train:.1%}: what the model has learned holds for its training images only. Use more {means}, or more training images."
 CANNOT_TELL = "So few images cannot tell whether the model is better than that."
 IS_NOT_BETTER = "The model is not better than that."
 AT_GUESSING = (
@@ -111,9 +111,14 @@ def no_better_than_guessing(case: DiagnosticCase) -> Finding | None:
     return Finding(
         NO_BETTER,
         observation,
-        (GENERALISE if is_overfitted else MORE_STEPS).format(train=train),
+        (GENERALISE if is_overfitted else MORE_STEPS).format(train=train, means=_means(case.config)),
         suggestions.more_regularisation(case.config) if is_overfitted else suggestions.more_steps(case.config),
     )
+
+
+def _means(config: TrainConfig) -> str:
+    """Return what helps against overfitting: a head that learns on features sees no augmented images."""
+    return "regularisation" if config.learns_on_features else "augmentation or regularisation"
 
 
 def _at_guessing(case: DiagnosticCase) -> str:
@@ -150,7 +155,7 @@ def loss_at_guessing_level(case: DiagnosticCase) -> Finding | None:
     return Finding(
         GUESSING_LOSS,
         f"The lowest validation loss is {format_number(lowest)}; predicting the fractions of the classes for every image gives {format_number(guess)}. The predicted classes are better than a guess, their probabilities are not.",
-        (GENERALISE if is_overfitted else MORE_STEPS).format(train=last.train_accuracy),
+        (GENERALISE if is_overfitted else MORE_STEPS).format(train=last.train_accuracy, means=_means(case.config)),
         suggestions.more_regularisation(case.config) if is_overfitted else suggestions.more_steps(case.config),
     )
 
