@@ -87,7 +87,9 @@ def _show_job(job: Job) -> None:
             if job.status == "finished":
                 _show_links(job)
             if may_change(job.owner):  # of one that asks, the upload is removed too
-                st.button("Dismiss", key=f"dismiss-{job.id}", on_click=get_jobs().remove, args=(job.id,))
+                st.button(
+                    "Cancel" if job.question else "Dismiss", key=f"dismiss-{job.id}", on_click=get_jobs().remove, args=(job.id,)
+                )
     if job.is_active:
         fraction = min(1.0, job.done / max(job.total, 1))
         count = f": {job.done:,} of {job.total:,}" if job.total > 1 else ""

@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from cnn_core.config.suggestions import MAX_EPOCHS, epochs_after
-from cnn_core.errors import StudioError
+from cnn_core.errors import RemovedSetError, StudioError
 from cnn_core.home import saved_epochs
 from cnn_core.runs.final_accuracy import known_test_accuracy, reveal_test_accuracy
 from cnn_core.runs.finding import Finding
@@ -18,6 +18,7 @@ from cnn_core.runs.run import Run
 from cnn_core.text import counted, format_percent
 from pages.shared.links import page_file
 from pages.shared.refusal import NOTHING_STARTED
+from pages.shared.removed_set import offer_restore
 from pages.shared.run_models import evaluate_with_progress
 from pages.shared.server import get_store
 from pages.shared.start_run import start_branch
@@ -79,6 +80,8 @@ def show_main_mistake(run: Run, place: DeltaGenerator) -> None:
             evaluation = evaluate_with_progress(run, "val")
         except StudioError as error:
             st.caption(plain(error))
+            if isinstance(error, RemovedSetError):
+                offer_restore(error.name)
             return
         from cnn_core.metrics.confusion import confused_pairs
 
