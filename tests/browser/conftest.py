@@ -126,6 +126,7 @@ def traffic(chromium: BrowserContext) -> Iterator[Traffic]:
 
 @pytest.fixture
 def open_tab(chromium: BrowserContext, traffic: Traffic) -> Iterator[Callable[[], Page]]:
+    chromium.pages[0].evaluate("localStorage.clear()")  # where Streamlit keeps that an earlier test opened or closed the menu
     tabs: list[Page] = []
 
     def open_() -> Page:

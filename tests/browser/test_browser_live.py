@@ -102,7 +102,7 @@ def test_the_curves_fill_their_cards_after_a_stage_without_curves_and_beside_a_c
         page.get_by_test_id("stSidebarCollapseButton").get_by_role("button").click()
         page.wait_for_function(f"narrow => {LOSS}.clientWidth > narrow", arg=narrow)
         page.wait_for_function(FILL)
-        page.get_by_test_id("stExpandSidebarButton").click()  # the browser keeps its state, also for other tests
+        page.get_by_test_id("stExpandSidebarButton").click()
         page.wait_for_function(f"narrow => {LOSS}.clientWidth === narrow", arg=narrow)
         page.wait_for_function(FILL)
 

@@ -10,6 +10,7 @@ from tests.pages.studio_harness import Server
 
 PHONE = {"width": 390, "height": 844}
 MENU = "[data-testid=stSidebar]"
+KEEPS_HISTORY = "!history.pushState.toString().includes('[native code]')"  # the component that is loaded with the first page
 
 
 def choose(page: Page, name: str) -> None:
@@ -56,6 +57,7 @@ def test_on_a_wide_window_the_menu_stays_and_the_heading_has_the_focus(page: Pag
 
 def test_back_leaves_a_page_in_one_press_and_returns_to_the_view_before(page: Page, server: Server):
     visit(page, server, "start")
+    page.wait_for_function(KEEPS_HISTORY)
     choose(page, "train")
     choose(page, "evaluate")
     expect(page).to_have_url(re.compile(r"view=Metrics"))
@@ -70,6 +72,27 @@ def test_back_leaves_a_page_in_one_press_and_returns_to_the_view_before(page: Pa
         page.go_back()
         expect(page).to_have_url(re.compile(address))
         expect(drawn).to_be_visible()  # its script has begun, and its end is awaited before the next press
+    assert_sound(page)
+
+
+SWITCH = """async ([parameters, page]) => {
+    const opened = location.href;
+    dispatchEvent(new Event("pointerdown"));
+    for (const query of parameters) history.pushState({}, "", query); // as Streamlit does for each parameter of the page that follows
+    history.pushState({}, "", page + parameters.at(-1));
+    await new Promise((resolve) => { addEventListener("popstate", resolve, { once: true }); history.back(); });
+    return [opened, location.href];
+}"""
+
+
+@pytest.mark.parametrize("parameters", [["?made=all"], ["?made=all", "?made=all&view=x"], ["?a=1", "?a=1&b=2", "?a=1&b=2&c=3"]])
+def test_parameters_that_are_written_before_a_switch_leave_no_entry_of_the_page_before(
+    page: Page, server: Server, parameters: list[str]
+):
+    visit(page, server, "runs")
+    page.wait_for_function(KEEPS_HISTORY)
+    opened, returned = page.evaluate(SWITCH, [parameters, "/learn"])
+    assert returned == opened
     assert_sound(page)
 
 

@@ -9,7 +9,7 @@ const ACTIONS = ["pointerdown", "keydown", "click", "input"];
 
 let isForm = false;
 let hasActed = false; // whether the person did anything since the last entry was added
-let written = null; // the page's last change of its address: when, the address before, and whether an entry was added
+let written = null; // the page's last changes of its address, one directly after the other: when, the address before them, and whether an entry was added
 
 const noteAction = () => {
   hasActed = true;
@@ -23,9 +23,11 @@ const install = () => {
   history.pushState = (state, title, url) => {
     const next = new URL(url, location.href), before = location.href;
     if (next.pathname === location.pathname) {
-      written = { at: performance.now(), before, isAdded: hasActed && !isForm };
+      const at = performance.now(), isAdded = hasActed && !isForm;
+      const isNext = written && !hasActed && at - written.at < SWITCH_MS; // pages write their parameters one by one
+      written = isNext ? { ...written, at } : { at, before, isAdded };
       hasActed = false;
-      return written.isAdded ? push(state, title, url) : replace(state, title, url);
+      return isAdded ? push(state, title, url) : replace(state, title, url);
     }
     const isSwitch = written && next.search === location.search, { before: own, isAdded } = written ?? {};
     forget();
