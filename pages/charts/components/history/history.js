@@ -24,7 +24,8 @@ const install = () => {
     const next = new URL(url, location.href), before = location.href;
     if (next.pathname === location.pathname) {
       const at = performance.now(), isAdded = hasActed && !isForm;
-      const isNext = written && !hasActed && at - written.at < SWITCH_MS; // pages write their parameters one by one
+      const keepsAll = [...new URLSearchParams(location.search).keys()].every((name) => next.searchParams.has(name)); // pages add their parameters one by one
+      const isNext = written && !hasActed && at - written.at < SWITCH_MS && keepsAll;
       written = isNext ? { ...written, at } : { at, before, isAdded };
       hasActed = false;
       return isAdded ? push(state, title, url) : replace(state, title, url);
