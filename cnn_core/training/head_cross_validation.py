@@ -6,7 +6,7 @@ not changed.
 """
 
 import copy
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from cnn_core.data.epoch_order import EpochOrder
 from cnn_core.data.splits import draw_folds
 from cnn_core.device import Arithmetic
 from cnn_core.events import Note, Progress, Steps
+from cnn_core.features.batches import TensorBatches
 from cnn_core.inference.logits import compute_logits
 from cnn_core.training.loop import Trainer
 from cnn_core.training.optimizer import make_optimizer
@@ -28,20 +29,6 @@ LEAST_IMAGES = 2 * FOLDS
 MOST_STEPS = 10_000  # of all folds together, about 5 seconds on one core; a longer training gets fewer epochs here
 BATCH = 500
 STAGE = "Cross-validating the head"
-
-
-class TensorBatches(EpochOrder):
-    """Features (N, ...) float32 and labels (N,) int64 in memory, iterated in batches."""
-
-    def __init__(self, features: torch.Tensor, labels: torch.Tensor, *, batch_size: int, shuffle: bool, seed: int) -> None:
-        super().__init__(labels, batch_size=batch_size, shuffle=shuffle, seed=seed)
-        self._features = features
-
-    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        self._start_or_resume_epoch()
-        for chosen in self._rest(self._order.to(self._device)):
-            self._position += 1
-            yield self._features[chosen], self.labels[chosen]
 
 
 class HeadCrossValidation:
