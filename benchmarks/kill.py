@@ -109,14 +109,20 @@ def kill_repeatedly(root: Path, kills: int, seed: int) -> list[Outcome]:
     return outcomes
 
 
+def write_images(folder: Path, classes: int, images: int, side: int) -> Path:
+    """Write random images to `folder`, so many of each of `classes` classes, `side` pixels wide, and return it."""
+    rng = np.random.default_rng(0)
+    for name in range(classes):
+        (folder / str(name)).mkdir(parents=True)
+        for number in range(images):
+            pixels = rng.integers(0, 200, (side, side, 3)) + 20 * name
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / str(name) / f"{number:03d}.png")
+    return folder
+
+
 def small_config(folder: Path) -> TrainConfig:
     """Write random images to `folder` and return settings for a deterministic training on them of about a second."""
-    rng = np.random.default_rng(0)
-    for name in range(CLASSES):
-        (folder / str(name)).mkdir(parents=True)
-        for number in range(IMAGES):
-            pixels = rng.integers(0, 200, (SIDE, SIDE, 3)) + 20 * name
-            Image.fromarray(pixels.astype(np.uint8)).save(folder / str(name) / f"{number:03d}.png")
+    write_images(folder, CLASSES, IMAGES, SIDE)
     settings: dict[str, Any] = {
         "epochs": EPOCHS,
         "batch_size": 16,

@@ -15,11 +15,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
 from benchmarks import kill
-from benchmarks.kill import Outcome, check_resumed, kill_when
+from benchmarks.kill import Outcome, check_resumed, kill_when, write_images
 from benchmarks.machine import print_table
 from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import TrainConfig
@@ -68,7 +65,7 @@ def main() -> None:
 
 def kill_in_stages(root: Path, kills: int, seed: int) -> dict[str, list[Outcome]]:
     """Kill `kills` trainings in one studio home below `root`, in each stage in turn; return the outcomes by the stage that was interrupted."""
-    store, rng, images = Store(Home(root / "studio")), random.Random(seed), write_images(root / "images")
+    store, rng, images = Store(Home(root / "studio")), random.Random(seed), write_images(root / "images", CLASSES, IMAGES, SIDE)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["cnn_core.execution.in_process", "cnn_core.models.timm_nets", "torch._dynamo"])
 
@@ -110,17 +107,6 @@ def places_of(events: list[Event], config: TrainConfig) -> dict[str, list[int]]:
         if stage:
             places[stage].append(number)
     return places
-
-
-def write_images(folder: Path) -> Path:
-    """Write random images in CLASSES classes to `folder`, and return it."""
-    rng = np.random.default_rng(0)
-    for name in range(CLASSES):
-        (folder / str(name)).mkdir(parents=True)
-        for number in range(IMAGES):
-            pixels = rng.integers(0, 200, (SIDE, SIDE, 3)) + 20 * name
-            Image.fromarray(pixels.astype(np.uint8)).save(folder / str(name) / f"{number:03d}.png")
-    return folder
 
 
 def train_every_step(home: Path, run: str, log: Path) -> None:
