@@ -64,6 +64,18 @@ def set_title(name: str, home: Home) -> str:
     return str(facts["source"]) if is_path_set(name) else name
 
 
+def imported_values(home: Home) -> dict[str, str]:
+    """Return the titles of the imported data sets by the value of the setting `data`; of a folder that a run used, its name by its path."""
+    titles = {}
+    for name in imported_sets(home):
+        title = set_title(name, home)
+        if is_path_set(name):  # the title is the path of the folder
+            titles[title] = title.rstrip("/").rpartition("/")[2]
+        else:
+            titles[name] = title
+    return titles
+
+
 def check_quality(source: ImportedSource) -> DataQuality:
     """Check a data set for what weakens training or evaluation, from its index; blank images are found once and cached there."""
     index = source.index

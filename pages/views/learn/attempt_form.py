@@ -5,7 +5,7 @@ from collections.abc import Generator, Sequence
 import streamlit as st
 
 from cnn_core.config.images import open_images
-from cnn_core.data.library import imported_sets, is_path_set, set_title
+from cnn_core.data.library import imported_values
 from cnn_core.errors import StudioError
 from cnn_core.events import Progress
 from cnn_core.home import Home
@@ -95,17 +95,11 @@ def photograph_sets(home: Home) -> dict[str, str]:
 
     They are sets of the catalogue, imported sets, or folders on which a run was trained.
     """
-    titles: dict[str, str] = {}
-    for name in imported_sets(home):
-        title = set_title(name, home)
-        if not is_path_set(name):
-            value, shown, searched = name, title, name
-        else:  # the title is the path of the folder
-            folder = title.rstrip("/").rpartition("/")[2]
-            value, shown, searched = title, folder, folder
-        if PHOTOGRAPHS in searched.lower():
-            titles[value] = shown
-    return titles
+    return {
+        value: title
+        for value, title in imported_values(home).items()
+        if PHOTOGRAPHS in value.rstrip("/").rpartition("/")[2].lower()
+    }
 
 
 def _start(exercise: Exercise, data: str, prediction: str, pairs: int) -> None:

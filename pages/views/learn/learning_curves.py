@@ -1,11 +1,12 @@
 """The view “Few images”: three ways to train on 5 to 50 images of each class, predicted first, trained in the queue, and drawn as they finish."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import streamlit as st
 
 from cnn_core.config.defaults import make_config
-from cnn_core.data.library import imported_sets, is_path_set, set_title
+from cnn_core.data.library import imported_values
 from cnn_core.data.open import open_source
 from cnn_core.errors import StudioError
 from cnn_core.lessons.attempts import AttemptRuns, latest_attempt, read_runs, stop_attempt, validation_count
@@ -64,6 +65,7 @@ EXPLANATION = (
 SOURCE = "J. Yosinski and others, How transferable are features in deep neural networks? (2014)"
 BANDS = "Lines are means over the draws; bands reach from the lowest to the highest draw."
 TERMS = {"weights": "starting weights", "train": "trained part", "images_per_class": "images per class"}
+CHOICES = {name: way.title.capitalize() for name, way in WAYS.items()} | {UNKNOWN: NO_PREDICTION}  # the texts of the predictions
 ALT = "Validation accuracy of three ways to train against the number of images of each class"
 
 
@@ -94,7 +96,7 @@ def _show_form(*, is_repeated: bool) -> None:
         "Prediction",
         PREDICTIONS,
         index=None,
-        format_func=_way_title,
+        format_func=CHOICES.__getitem__,
         horizontal=True,
         key="prediction-learning-curves",
         label_visibility="collapsed",
@@ -150,14 +152,10 @@ def _sizes_of(data: str) -> tuple[int, ...]:
 def _sets() -> dict[str, str]:
     """Return the titles of the imported colour data sets by the value of the setting `data`."""
     home, sets = get_store().home, dict[str, str]()
-    for name in imported_sets(home):
-        title = set_title(name, home)
-        value = title if is_path_set(name) else name
-        try:
+    for value, title in imported_values(home).items():
+        with suppress(StudioError):  # in the bin, or changed on the disk
             if open_source(value, home).info.channels > 1:
-                sets[value] = title.rstrip("/").rpartition("/")[2]
-        except StudioError:  # in the bin, or changed on the disk
-            continue
+                sets[value] = title
     return sets
 
 
@@ -172,15 +170,9 @@ def _start(data: str, prediction: str, draws: int) -> None:
     st.rerun()
 
 
-def _way_title(way: str) -> str:
-    return (
-        NO_PREDICTION if way == UNKNOWN else next(training.title for name, training in WAYS.items() if name == way).capitalize()
-    )
-
-
 def _show_attempt(shown: AttemptRuns) -> None:
     size = asked_size(sizes_of(shown.runs))
-    st.markdown(f"{PREDICTION} {QUESTION.format(size=size)} :blue-badge[{_way_title(shown.attempt.prediction)}]")
+    st.markdown(f"{PREDICTION} {QUESTION.format(size=size)} :blue-badge[{CHOICES[shown.attempt.prediction]}]")
     with st.container(key="learning-curves"):  # a fragment in a container of its own, because its height changes
         st.fragment(_show_status, run_every=REFRESH_SECONDS if shown.is_active else None)(shown)
 
@@ -199,7 +191,8 @@ def _show_status(shown: AttemptRuns) -> None:
         names = {WAYS[way].title: by_size for way, by_size in curves.items() if by_size}
         show_chart(learning_curves_chart(names, sizes), alt=ALT, key="learning-curves-chart")
         st.caption(BANDS)
-    outcomes = [outcome for size in sizes if (outcome := judge(current, size, validation_count(store, current)))]
+    images = validation_count(store, current)
+    outcomes = [outcome for size in sizes if (outcome := judge(current, size, images))]
     _show_outcome(current, outcomes, asked_size(sizes))
 
 
