@@ -14,6 +14,7 @@ from torch import nn
 
 from cnn_core.config.schema import TrainConfig
 from cnn_core.data.epoch_order import EpochOrder
+from cnn_core.data.source import finish
 from cnn_core.data.splits import draw_folds
 from cnn_core.device import Arithmetic
 from cnn_core.events import Note, Progress, Steps
@@ -85,22 +86,23 @@ def cross_validate_head(
     is_correct = torch.zeros(len(labels), dtype=torch.bool, device=labels.device)
     folds = np.unique(fold_of)
     for done, fold in enumerate(folds):
-        yield Progress(STAGE, done, len(folds))
+        progress = Progress(STAGE, done, len(folds))
+        yield progress
         held_out = torch.from_numpy(fold_of == fold).to(labels.device)
-        model = yield from _train(copy.deepcopy(head), features[~held_out], labels[~held_out], config, arithmetic, len(folds))
+        model = yield from _train(copy.deepcopy(head), features[~held_out], labels[~held_out], config, arithmetic, progress)
         checked = TensorBatches(features[held_out], labels[held_out], batch_size=BATCH, shuffle=False, seed=0)
-        logits = yield from compute_logits(model, checked, STAGE, arithmetic)
+        logits = finish(compute_logits(model, checked, STAGE, arithmetic))  # of one batch
         is_correct[held_out] = logits.argmax(1) == labels[held_out]
     return is_correct
 
 
 def _train(
-    head: nn.Module, features: torch.Tensor, labels: torch.Tensor, config: TrainConfig, arithmetic: Arithmetic, folds: int
+    head: nn.Module, features: torch.Tensor, labels: torch.Tensor, config: TrainConfig, arithmetic: Arithmetic, progress: Progress
 ) -> Generator[Progress, None, nn.Module]:
-    """Return `head`, trained on these features as a run with `config` trains it."""
+    """Return `head`, trained on these features as a run with `config` trains it. Yields `progress`, whose total is the number of folds."""
     size = min(config.batch_size, len(labels))
     batches = TensorBatches(features, labels, batch_size=size, shuffle=True, seed=config.seed)
-    epochs = max(1, min(config.epochs, MOST_STEPS // (folds * len(batches))))
+    epochs = max(1, min(config.epochs, MOST_STEPS // (progress.total * len(batches))))
     trainer = Trainer(
         model=head.requires_grad_(True),
         batches=batches,
@@ -117,5 +119,5 @@ def _train(
     )
     for event in trainer:
         if isinstance(event, Steps):
-            yield Progress(STAGE, 0, folds)
+            yield progress
     return trainer.validated_model

@@ -66,7 +66,9 @@ def test_labels_without_a_rule_are_predicted_no_better_than_by_chance():
     labels = torch.arange(200) % 2  # a head with 400 weights learns all of them by heart
     fold_of = np.random.default_rng(1).permutation(np.arange(200) % FOLDS)
     settings = make_config(model="efficientnet-lite0", epochs=20, learning_rate=0.1)
-    is_correct = drain(cross_validate_head(nn.Linear(400, 2), values, labels, fold_of, settings, ARITHMETIC))[1]
+    reports, is_correct = drain(cross_validate_head(nn.Linear(400, 2), values, labels, fold_of, settings, ARITHMETIC))
+    done = [report.done for report in reports]
+    assert done == sorted(done) and set(done) == set(range(FOLDS)), "the progress never goes back"
     assert 0.35 < is_correct.float().mean() < 0.65
 
 
