@@ -23,10 +23,10 @@ from cnn_core.device import Arithmetic, describe_device
 from cnn_core.events import Note, Progress
 from cnn_core.features.store import FeatureStore
 from cnn_core.locks import READ_ONLY
+from cnn_core.models.partial_cost import FORWARD_IMAGES
 
 STAGE, WAITING = "Computing features", "Another process computes the features of these images"  # the names of stages
 NOT_KEPT = "The features of the images could not be kept ({reason}). Training continues. Free some disk space, so that the next one can use them again."
-BATCH = 32  # images of which features are computed at a time
 SAVE_SECONDS = 20.0  # at most this much of the computation is lost when its process is killed
 WAIT_SECONDS = 3 * SAVE_SECONDS  # after which a process that adds no features, as a paused one, is not waited for
 POLL_SECONDS = 0.25
@@ -114,15 +114,17 @@ class FrozenLayers:
     def _compute(self, images: ImageSet, found: "_Found", store: FeatureStore | None) -> Computing:
         """Compute what is missing, and keep it every SAVE_SECONDS and at the end, also where the generator is closed."""
         missing = found.missing
-        padded = np.resize(missing, -(-len(missing) // BATCH) * BATCH)  # the first images again
-        batches = Batches(images.take(padded), batch_size=BATCH, device=self.arithmetic.device, mean=self.mean, std=self.std)
+        padded = np.resize(missing, -(-len(missing) // FORWARD_IMAGES) * FORWARD_IMAGES)  # the first images again
+        batches = Batches(
+            images.take(padded), batch_size=FORWARD_IMAGES, device=self.arithmetic.device, mean=self.mean, std=self.std
+        )
         keeper = _Keeper(self.key, store, images.rows) if store is not None and images.rows is not None else None
         begun = len(images) - len(missing)
         try:
             for number, (batch, _) in enumerate(batches):
-                yield Progress(STAGE, begun + number * BATCH, len(images))
+                yield Progress(STAGE, begun + number * FORWARD_IMAGES, len(images))
                 features = self._forward(batch).cpu().numpy()
-                places = missing[number * BATCH : (number + 1) * BATCH]
+                places = missing[number * FORWARD_IMAGES : (number + 1) * FORWARD_IMAGES]
                 found.put(features[: len(places)], places)
                 if keeper and (reason := keeper.keep(places, found.features)):
                     yield Note(NOT_KEPT.format(reason=reason))

@@ -16,9 +16,10 @@ from cnn_core.data.split_changes import resplit
 from cnn_core.device import Arithmetic
 from cnn_core.events import Note, Progress
 from cnn_core.features import frozen_layers
-from cnn_core.features.frozen_layers import BATCH, NOT_KEPT, STAGE, WAITING, FrozenLayers
+from cnn_core.features.frozen_layers import NOT_KEPT, STAGE, WAITING, FrozenLayers
 from cnn_core.features.store import MOST_FILES, FeatureStore, open_feature_store
 from cnn_core.home import FEATURES_FOLDER, Home
+from cnn_core.models.partial_cost import FORWARD_IMAGES
 from tests.data.imports import encoded, good_files, noise, run_import, write_folder
 from tests.features.networks import COUNT, Body, frozen, import_images, reference, training_images
 from tests.helpers import drain, is_a_sentence
@@ -47,7 +48,7 @@ def test_features_are_computed_once_and_are_the_same_to_the_bit_when_they_are_re
     images = training_images(source)
     without, computed = features_of(None, images)
     first, again = (features_of(opened(source), images) for _ in range(2))
-    assert computed == first[1] == BATCH * 2 and len(images) == 64 and again[1] == 0
+    assert computed == first[1] == FORWARD_IMAGES * 2 and len(images) == 64 and again[1] == 0
     assert torch.equal(without, first[0]) and torch.equal(without, again[0])
     np.testing.assert_allclose(without.numpy(), reference(images), rtol=1e-4, atol=1e-6)
 
@@ -72,7 +73,7 @@ def test_a_corrected_or_newly_split_set_uses_them_again(source: ImportedSource):
     images = training_images(source)
     before = {digest for row in training_images(source).rows.tolist() if (digest := source.index.digests()[row])}
     features, computed = features_of(opened(source), images)
-    assert 0 < computed <= BATCH < len(images) and before
+    assert 0 < computed <= FORWARD_IMAGES < len(images) and before
     np.testing.assert_allclose(features.numpy(), reference(images), rtol=1e-4, atol=1e-6)
 
 
@@ -80,12 +81,12 @@ def test_a_computation_that_is_cancelled_keeps_what_it_has_and_leaves_no_half_fi
     images, store = training_images(source), opened(source)
     model = Body()
     computing = frozen(store, model).features(images)
-    assert [next(computing) for _ in range(2)] == [Progress(STAGE, 0, 64), Progress(STAGE, BATCH, 64)]
+    assert [next(computing) for _ in range(2)] == [Progress(STAGE, 0, 64), Progress(STAGE, FORWARD_IMAGES, 64)]
     computing.close()
     (file, lock) = sorted((source.folder / FEATURES_FOLDER).iterdir())
-    assert {file.suffix, lock.suffix} == {".npy", ".lock"} and model.images == BATCH
+    assert {file.suffix, lock.suffix} == {".npy", ".lock"} and model.images == FORWARD_IMAGES
     steps, features = drain(frozen(store, model).features(images))
-    assert steps == [Progress(STAGE, BATCH, 64)] and model.images == 2 * BATCH
+    assert steps == [Progress(STAGE, FORWARD_IMAGES, 64)] and model.images == 2 * FORWARD_IMAGES
     np.testing.assert_allclose(features.numpy(), reference(images), rtol=1e-4, atol=1e-6)
 
 
@@ -95,7 +96,7 @@ def test_a_long_computation_is_kept_from_time_to_time(source: ImportedSource, mo
     layers = frozen(store)
     computing = layers.features(images)
     kept = [len(opened(source).read(layers.key, images.rows)[1]) for _ in computing]
-    assert kept == [0, BATCH] and len(store.read(layers.key, images.rows)[1]) == 64
+    assert kept == [0, FORWARD_IMAGES] and len(store.read(layers.key, images.rows)[1]) == 64
 
 
 def test_a_full_disk_is_reported_and_the_features_are_used_all_the_same(source: ImportedSource):
@@ -177,7 +178,7 @@ def test_features_of_images_that_were_replaced_under_the_same_name_are_never_use
     images = training_images(new)
     features, computed = features_of(opened(new), images)
     np.testing.assert_allclose(features.numpy(), reference(images), rtol=1e-4, atol=1e-6)
-    assert computed <= BATCH and not torch.equal(features, old_features)
+    assert computed <= FORWARD_IMAGES and not torch.equal(features, old_features)
 
 
 def test_features_go_to_the_bin_with_their_set_and_are_deleted_with_it(source: ImportedSource, home: Home):
