@@ -12,10 +12,15 @@ from cnn_core.runs.store import Store
 
 @contextmanager
 def trained_here(store: Store) -> Iterator[str]:
-    """Create a running run, hold its lock for the block, and give its id."""
+    """Create a running run, hold its lock for the block, and give its id. After the block it has ended.
+
+    Otherwise it would count as training in its first seconds, when a process need not hold the lock yet, and the next test's runs would wait for it.
+    """
     run = store.create(make_config(), status="running")
     with hold(store.home.run_folder(run)):
         yield run
+    if store.run(run).is_active:
+        store.set_status(run, "stopped")
 
 
 def started(steps_per_epoch: int = 10, epochs: int = 4) -> Started:

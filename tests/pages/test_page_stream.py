@@ -165,6 +165,7 @@ def test_a_branched_run_has_a_mark_at_the_step_from_which_it_continues(server, s
         with Viewer(server.url, child) as viewer:
             _, payload = next(viewer)
         assert payload["branch"] == {"step": 20, "text": BRANCHED.format(parent=parent, epoch=2)}
+    store.set_status(child, "finished")
     with trained_here(store) as run:
         store.log.append(run, [started(), steps(1, 10), epoch(1, 10)])
         with Viewer(server.url, run) as viewer:
@@ -232,6 +233,7 @@ def test_a_run_in_the_queue_is_shown_as_waiting_and_its_removal_is_reported(serv
         run = store.create(make_config(epochs=1))
         store.requests.stop(run)
         ((_, payload),) = Viewer(server.url, run)
+    store.set_status(first, "finished")
     assert payload["status"] == "stopped"
     assert payload["steps"]["loss"] == {"x": [], "y": []}
 
