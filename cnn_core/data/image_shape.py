@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cnn_core.data.source import DataInfo
 
 MIN_SIDE, MAX_SIDE = 16, 512  # pixels
-MIN_SHARE = 0.25  # of the short side of a photograph
+MIN_SHARE = 0.125  # of the short side of a photograph
 USUAL_SIDE = 128  # pixels, of photographs for a network without pretrained weights
 NOT_RESIZED = "Image size cannot be {size} for data set “{data}”: its digits are drawn for {side} pixels. Set it to 0, the size of the data set."
 
