@@ -33,7 +33,8 @@ GROUP_CONDITIONS: dict[str, Conditions] = {augmentation.GROUP: {"train": Not("he
 GROUPS = (training.GROUP, network.GROUP, schedule.GROUP, augmentation.GROUP, regularisation.GROUP, hardware.GROUP)
 
 
-AUTOMATIC = "automatic"  # the text of an image size of 0
+AUTOMATIC = "automatic"  # the text of the value 0 of these settings
+AUTOMATIC_AT_0 = ("size", "crop_share")
 
 
 class DataAndModelSettings(BaseModel):
@@ -186,7 +187,7 @@ def value_text(name: str, value: Any) -> str:
         return "–"
     if name == "model":
         return FAMILIES[value].title
-    if name == "size" and not value:
+    if name in AUTOMATIC_AT_0 and not value:
         return AUTOMATIC
     return f"{value:.6g}" if isinstance(value, float) else format_setting(value)
 

@@ -7,6 +7,7 @@ error caught.
 """
 
 import io
+import math
 import os
 import stat
 import struct
@@ -44,6 +45,7 @@ TOO_SLOW = "takes too long to decode because of its structure. Save it again wit
 CANNOT_OPEN = "cannot be opened ({reason}). Check the path and its permissions."
 REDUCED = "Its {was} pixels were reduced to {now}."
 Fit = Literal["crop", "pad", "stretch"]
+Interpolation = Literal["bicubic", "bilinear"]
 
 # Pillow's own limit is higher, and it warns instead of raising an error.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -100,12 +102,25 @@ def read_reduced(source: Path | bytes, name: str) -> DecodedImage:
     return replace(decoded, notes=(*decoded.notes, _note_reduction(decoded.size, decoded.image.size)))
 
 
-def to_pixels(image: Image.Image, size: int, channels: int, fit: Fit = "crop") -> np.ndarray:
+def to_pixels(
+    image: Image.Image,
+    size: int,
+    channels: int,
+    fit: Fit = "crop",
+    interpolation: Interpolation = "bicubic",
+    crop_share: float = 1.0,
+) -> np.ndarray:
     """Return the image as the model receives it, uint8 (size, size, channels).
 
     `fit`: the middle square ("crop"), the whole image with black bars ("pad"), or the whole image stretched to a square ("stretch").
+    `interpolation`: of the resizing. `crop_share`: the side of the middle square relative to the short side; 1 is the whole square.
     """
-    return np.asarray(fit_square(image, size, channels, fit)).reshape(size, size, channels)
+    return np.asarray(fit_square(image, size, channels, fit, interpolation, crop_share)).reshape(size, size, channels)
+
+
+def draft_side(size: int, crop_share: float) -> int:
+    """Return the `draft` with which `read_image` decodes an image for `to_pixels`: twice as many pixels a side as the result has."""
+    return math.ceil(2 * size / crop_share)
 
 
 def read_bytes(source: Path | str | bytes, name: str) -> bytes:

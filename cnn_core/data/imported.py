@@ -119,19 +119,20 @@ class ImportedSource:
         Raises DataError.
         """
         info, stored, kept = self.info, self.facts, self.kept_images
-        is_stored = info.image_size == stored["image_size"] and info.fit == stored["options"]["fit"]
+        stored_shape = (stored["image_size"], stored["options"]["fit"], "bicubic", 1.0)
+        is_stored = (info.image_size, info.fit, info.interpolation, info.crop_share) == stored_shape
         if self._shape is None or is_stored:
             return self.pool
         side, squares = info.image_size, self.pool
 
         def make_image(row: int) -> np.ndarray:
             if kept:
-                return kept.pixels(row, side, info.channels, info.fit)
+                return kept.pixels(row, info)
             return to_pixels(Image.fromarray(squares[row].squeeze()), side, info.channels)
 
         (rows,) = self.index.columns("problem is null", "row")
         shape = (len(squares), side, side, info.channels)
-        return (yield from open_pool(self.folder, f"{side}-{info.fit}", shape, rows, make_image))
+        return (yield from open_pool(self.folder, _pool_name(info), shape, rows, make_image))
 
     def load(self, split: Split) -> Loading:
         """Load one split, yielding Progress. Raises DataError when all training or all test images are excluded."""
@@ -161,6 +162,13 @@ class ImportedSource:
         warnings = (*filter(None, [self.describe_validation()]), *enlarged, *self.facts.get("warnings", ()))
         notes = warnings + tuple(f"{SKIPPED} {file.path}: {file.explanation}" for file in named)
         return (*notes, f"{SKIPPED} {counted(count - len(named), 'more file')}.") if count > len(named) else notes
+
+
+def _pool_name(info: DataInfo) -> str:
+    """Return the name of the pool of images in this shape. Pools of the whole square, resized bicubically, have the name that earlier versions
+    gave them."""
+    share = f"-{info.crop_share}" if info.crop_share != 1 else ""
+    return f"{info.image_size}-{info.fit}{share}{'' if info.interpolation == 'bicubic' else f'-{info.interpolation}'}"
 
 
 def image_names(source: "ImportedSource | OnDemandSource", images: ImageSet) -> Callable[[np.ndarray], list[str]]:

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from cnn_core.data.decoder import DecodedImage, Fit, read_image, to_pixels
+from cnn_core.data.decoder import DecodedImage, draft_side, read_image, to_pixels
+from cnn_core.data.source import DataInfo
 from cnn_core.errors import DataError, ImageError
 from cnn_core.home import KEPT
 
@@ -62,9 +63,10 @@ class KeptImages:
         except (OSError, ImageError):
             raise DataError(DAMAGED.format(name=self._folder.name)) from None
 
-    def pixels(self, row: int, size: int, channels: int, fit: Fit) -> np.ndarray:
-        """Return the image at `row` as a square, (size, size, channels) uint8. Raises DataError where it cannot be read."""
-        return to_pixels(self.image(row, draft=2 * size), size, channels, fit)
+    def pixels(self, row: int, info: DataInfo) -> np.ndarray:
+        """Return the image at `row` as a square of the shape that `info` states, (S, S, C) uint8. Raises DataError where it cannot be read."""
+        image = self.image(row, draft=draft_side(info.image_size, info.crop_share))
+        return to_pixels(image, info.image_size, info.channels, info.fit, info.interpolation, info.crop_share)
 
 
 def append_images(folder: Path, encoded: Iterable[tuple[int, bytes]]) -> list[tuple[int, int, int]]:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 import cnn_core
 from cnn_core.data.archive import is_printable
-from cnn_core.data.decoder import Fit
+from cnn_core.data.decoder import Fit, Interpolation
 from cnn_core.data.source import Ink
 from cnn_core.errors import RunError
 from cnn_core.inference.confidence import Calibration, load_calibration, model_key
@@ -95,6 +95,8 @@ class ExportCard(BaseModel):
     mean: Annotated[tuple[Annotated[float, Field(ge=-100, le=100)], ...], Field(min_length=1, max_length=3)]
     std: Annotated[tuple[Annotated[float, Field(ge=1e-4, le=100)], ...], Field(min_length=1, max_length=3)]
     fit: Fit = "crop"
+    interpolation: Interpolation = "bicubic"
+    crop_share: Annotated[float, Field(ge=0.01, le=1)] = 1.0
     ink: Ink = ""
     mirror: bool = False
     weights_sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
@@ -137,6 +139,8 @@ class ExportCard(BaseModel):
             "std",
             "ink",
             "fit",
+            "interpolation",
+            "crop_share",
             "mirror",
             "fingerprint",
             "weights_sha256",

@@ -11,6 +11,7 @@ from typing import Any
 from cnn_core.config.groups.augmentation import AugmentationSettings
 from cnn_core.config.schema import TrainConfig, label
 from cnn_core.data.batches import Normalise
+from cnn_core.data.decoder import draft_side
 from cnn_core.data.image_conversion import convert_image, fit_square
 from cnn_core.data.image_formats import is_image
 from cnn_core.data.image_repair import repair
@@ -71,6 +72,7 @@ def training_code(config: TrainConfig, card: ModelCard) -> dict[str, Any]:
         "image_code": source_of(
             f"{is_image.__module__}:START_BYTES", *map(target_of, (is_image, repair, convert_image, fit_square))
         ),
+        "draft": draft_side(card.image_size, card.crop_share),
         **_augmentation(config, card),
         **_network(config, card),
         **_optimizer(config, _stage_targets(config) if stages else []),

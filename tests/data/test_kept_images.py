@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnn_core.data.decoder import Fit, read_image, to_pixels
+from cnn_core.data.decoder import Fit, Interpolation, read_image, to_pixels
 from cnn_core.data.image_shape import MAX_SIDE, ImageShape
 from cnn_core.data.imported import ImportedSource
 from cnn_core.data.kept_images import JPEG_START, KEPT_SIDE, QUALITY
@@ -89,6 +89,24 @@ def test_a_run_receives_what_the_file_shows_at_its_size_and_fit(fit: Fit, size: 
     assert np.array_equal(loaded(source, "dog/1.jpeg", ImageShape(size, fit)), expected)
     info = ImportedSource(source.folder, ImageShape(size, fit)).info
     assert (info.image_size, info.fit, info.fingerprint) == (size, fit, source.info.fingerprint)
+
+
+# Squares of 64 pixels are stored too, of the whole square.
+@pytest.mark.parametrize(("size", "share"), [(56, 0.875), (64, 0.8), (64, 0.25), (64, 1.0)])
+@pytest.mark.parametrize("interpolation", ["bicubic", "bilinear"])
+def test_a_run_receives_the_centre_of_a_photograph_as_its_network_expects_it(
+    interpolation: Interpolation, share: float, size: int, home: Home, tmp_path: Path
+):
+    """timm resizes the whole image, then takes the centre."""
+    source = kept(home, tmp_path, photographs((500, 400), kind="PNG"))
+    image, side = image_of(source, "dog/1.png"), round(size / share)
+    resized = image.resize((side * 5 // 4, side), Image.Resampling[interpolation.upper()])
+    left, top = (resized.width - size) // 2, (resized.height - size) // 2
+    expected = np.asarray(resized.crop((left, top, left + size, top + size))).astype(int)
+    shape = ImageShape(size, interpolation=interpolation, crop_share=share)
+    assert abs(loaded(source, "dog/1.png", shape) - expected).max() <= 1
+    is_usual = (interpolation, share) == ("bicubic", 1)
+    assert is_usual or not np.array_equal(loaded(source, "dog/1.png", ImageShape(size)), loaded(source, "dog/1.png", shape))
 
 
 def test_another_size_needs_no_second_import(home: Home, tmp_path: Path):

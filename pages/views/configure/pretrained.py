@@ -47,6 +47,9 @@ UPLOAD = "an uploaded file"  # where the weights came from
 COLUMNS = {
     "Parameters": st.column_config.NumberColumn(format="localized"),
     "Input (px)": st.column_config.NumberColumn(help="The side of the images that the network was trained on."),
+    "Crop share": st.column_config.NumberColumn(
+        help="The side of the centre that it was trained on, as a fraction of an image's short side."
+    ),
     "Multiply-adds": st.column_config.TextColumn(help="For the forward pass of one image of that size."),
     "Licence": st.column_config.TextColumn(help="Of the weights, as timm states it. Licences with “nc” forbid commercial use."),
     "Training (s)": st.column_config.NumberColumn(
@@ -161,6 +164,7 @@ def compare_networks(config: TrainConfig) -> None:
                 "Weights": STATES[find_place(name, store.home)],
                 "Parameters": network.parameters,
                 "Input (px)": network.expects.side,
+                "Crop share": network.expects.crop_share,
                 "Multiply-adds": f"{network.multiply_adds / 1e9:.2f} G",
                 "Download": format_bytes(network.file_bytes),
                 "Licence": network.licence,
