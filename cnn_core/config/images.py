@@ -10,6 +10,7 @@ from cnn_core.data.open import open_source
 from cnn_core.data.source import DataInfo, DataSource
 from cnn_core.home import Home
 from cnn_core.models.pretrained_input import expected_resizing, expected_side
+from cnn_core.models.registry import find_family
 
 REDUCED_SIDE = (
     224  # pixels, for networks that were trained on larger images than are kept: DINOv2, whose patches of 14 pixels fit into it
@@ -19,7 +20,8 @@ REDUCED_SIDE = (
 def image_shape(config: TrainConfig) -> ImageShape:
     """Return the shape in which a run with these settings wants its images. Raises SettingError for a network that timm does not have."""
     weights = (config.model, config.timm_name, config.starting_weights)
-    own = expected_side(*weights) or USUAL_SIDE
+    is_cropped_like_theirs = config.starting_weights == "pretrained" and config.fit == "crop" and not config.crop_share
+    own = (is_cropped_like_theirs and find_family(config.model).cropped_side) or expected_side(*weights) or USUAL_SIDE
     interpolation, share = expected_resizing(*weights)
     return ImageShape(
         config.size,

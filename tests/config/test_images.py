@@ -22,7 +22,10 @@ PHOTOGRAPHS = replace(SQUARES, image_size=64, fit="crop", kept_side=512)
     ("chosen", "of_squares", "of_photographs"),
     [
         ({}, 48, USUAL_SIDE),
-        ({"model": "efficientnet-lite0"}, 48, 224),
+        ({"model": "efficientnet-lite0"}, 48, 256),
+        ({"model": "efficientnet-lite0", "fit": "pad"}, 48, 224),
+        ({"model": "efficientnet-lite0", "crop_share": 1}, 48, 224),
+        ({"model": "efficientnet-lite0", "weights": "/a/file"}, 48, 224),
         ({"model": "efficientnet-lite0", "weights": "scratch"}, 48, USUAL_SIDE),
         ({"model": "mobilenet"}, 48, USUAL_SIDE),
         ({"model": "mobilenet", "weights": "pretrained"}, 48, 224),

@@ -42,7 +42,7 @@ def test_the_data_page_says_how_photographs_are_kept(pets, open_page):
 
 
 @pytest.mark.parametrize(
-    ("chosen", "side"), [({"model": "simple"}, 128), ({"size": "96"}, 96), ({"model": "efficientnet-lite0"}, 224)]
+    ("chosen", "side"), [({"model": "simple"}, 128), ({"size": "96"}, 96), ({"model": "efficientnet-lite0"}, 256)]
 )
 def test_the_form_shows_the_network_for_the_size_of_the_run(pets, open_page, chosen, side):
     at = open_page("configure", data="pets", **chosen)

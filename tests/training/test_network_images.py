@@ -36,7 +36,7 @@ SHARE = 0.875  # of EfficientNet-Lite0
 @pytest.fixture
 def source(tmp_path: Path, home: Home) -> ImportedSource:
     """JPEG files that are kept to the byte and decoded in full, so that all ways begin with the same pixels."""
-    sizes = ((90, 70), (200, 140), (300, 100), (64, 400), (80, 80), (180, 130))
+    sizes = ((90, 70), (200, 120), (300, 100), (64, 400), (80, 80), (180, 110))
     files = {
         f"{name}/{number}.jpg": encoded(noise(number + start, 12).resize(size), "JPEG")
         for name, start in (("cat", 0), ("dog", 100))
