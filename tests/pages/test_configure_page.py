@@ -228,8 +228,7 @@ WITHOUT_EFFECT = {
 
 
 def test_start_queues_exactly_one_run_with_the_chosen_settings_and_shows_it(empty, open_page):
-    chosen = {"size": 32, "fit": "pad", "interpolation": "bilinear"} | {
-        "optimizer": "muon",
+    chosen = {"size": 32, "fit": "pad", "interpolation": "bilinear", "optimizer": "muon"} | {
         "schedule": "linear",
         "epochs": 3,
         "batch_size": 128,
