@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from cnn_core.data.source import DataInfo
 
 MIN_SIDE, MAX_SIDE = 16, 512  # pixels
+COMMON_SIZE = (
+    64  # pixels: images with no side above this are small: squares of one common side are not resized, others are resized to it
+)
 USUAL_SIDE = 128  # pixels, of photographs for a network without pretrained weights
 NOT_RESIZED = "Image size cannot be {size} for data set “{data}”: its digits are drawn for {side} pixels. Set it to 0, the size of the data set."
 
@@ -32,4 +35,6 @@ class ImageShape:
         side = self.size or (self.usual if info.kept_side else info.image_size)
         if info.ink and side != info.image_size:
             raise SettingError(NOT_RESIZED.format(size=side, data=info.name, side=info.image_size), "size")
-        return replace(info, image_size=side, fit=self.fit if info.kept_side else info.fit)
+        if info.kept_side:
+            return replace(info, image_size=side, fit=self.fit)
+        return replace(info, image_size=side, stored_side=info.image_size if side != info.image_size else 0)

@@ -13,12 +13,12 @@ from typing import Any, cast
 import numpy as np
 from PIL import Image
 
-from cnn_core.data.decoder import to_pixels
-from cnn_core.data.image_shape import ImageShape
+from cnn_core.data.image_shape import COMMON_SIZE, USUAL_SIDE, ImageShape
 from cnn_core.data.index.fingerprint import current_fingerprint
 from cnn_core.data.index.index import Index
 from cnn_core.data.kept_images import KeptImages
 from cnn_core.data.pixel_pool import Preparing, open_pool
+from cnn_core.data.preparation import enlarge_square
 from cnn_core.data.source import SPLITS, DataInfo, ImageSet, Loading, Split
 from cnn_core.data.validation_use import AS_TEST, UNDECIDED, describe_use
 from cnn_core.errors import BusyError, DataError
@@ -118,6 +118,13 @@ class ImportedSource:
 
         Raises DataError.
         """
+    def pixels(self, row: int, info: DataInfo) -> np.ndarray:
+        """Return the image at `row` of the index as a run with `info` receives it, (S, S, C) uint8, made from what is stored. Raises DataError."""
+        if self.kept_images:
+            return self.kept_images.pixels(row, info.image_size, info.channels, info.fit)
+        square = np.asarray(self.pool[row])
+        return square if info.image_size == len(square) else enlarge_square(square, info.image_size)
+
         info, stored, kept = self.info, self.facts, self.kept_images
         is_stored = info.image_size == stored["image_size"] and info.fit == stored["options"]["fit"]
         if self._shape is None or is_stored:
@@ -125,9 +132,7 @@ class ImportedSource:
         side, squares = info.image_size, self.pool
 
         def make_image(row: int) -> np.ndarray:
-            if kept:
-                return kept.pixels(row, side, info.channels, info.fit)
-            return to_pixels(Image.fromarray(squares[row].squeeze()), side, info.channels)
+            return self.pixels(row, info) if kept else enlarge_square(squares[row], side)
 
         (rows,) = self.index.columns("problem is null", "row")
         shape = (len(squares), side, side, info.channels)

@@ -97,6 +97,8 @@ class ExportCard(BaseModel):
     fit: Fit = "crop"
     ink: Ink = ""
     mirror: bool = False
+    kept_side: Annotated[int, Field(ge=0, le=MAX_SIDE)] = 0
+    stored_side: Annotated[int, Field(ge=0, le=MAX_SIDE)] = 0
     weights_sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
     temperature: Annotated[float, Field(ge=1e-3, le=1e6)] = 1.0
     threshold: Fraction = 0.0
@@ -138,6 +140,8 @@ class ExportCard(BaseModel):
             "ink",
             "fit",
             "mirror",
+            "kept_side",
+            "stored_side",
             "fingerprint",
             "weights_sha256",
         )

@@ -30,7 +30,7 @@ class ModelCard(BaseModel):
 
     options: the model's own settings, by name. mean, std: per channel, 1 for full brightness. ink: the digits whose centring and scaling
     drawings follow (see `DataInfo`). fit: how images are resized. mirror: whether logits are the mean of those of the image and
-    the mirrored image. fingerprint: of the training data. weights_sha256: of the file of pretrained weights, "" without one that is recorded.
+    the mirrored image. kept_side, stored_side: how the data set stores its images (see `DataInfo`). fingerprint: of the training data. weights_sha256: of the file of pretrained weights, "" without one that is recorded.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,6 +45,8 @@ class ModelCard(BaseModel):
     ink: Ink = ""
     fit: Fit = "crop"
     mirror: bool = False
+    kept_side: int = 0
+    stored_side: int = 0
     fingerprint: str
     weights_sha256: str = ""
 

@@ -138,6 +138,8 @@ def make_trainer(
         std=std,
         ink=info.ink,
         fit=info.fit,
+        kept_side=info.kept_side,
+        stored_side=info.stored_side,
         mirror=config.averages_mirrored,
         fingerprint=info.fingerprint,
         weights_sha256=recorded_sha256(config.starting_weights),

@@ -160,7 +160,7 @@ def classify_file(classifier: "Classifier", file: UploadedImage) -> UploadResult
     """Read and classify one file."""
     try:
         image = read_reduced(file.content, f"“{file.name}”")
-        prediction = classifier.classify(image.image)
+        prediction = classifier.classify(image)
     except ImageError as error:
         message = str(error)
         return RefusedUpload(file, message if file.name in message else f"“{file.name}”: {message}")
