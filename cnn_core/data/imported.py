@@ -31,8 +31,13 @@ MAX_NOTES = 20  # skipped files that are named one by one
 WAIT_SECONDS = 0.5
 OPENING, WAITING = "Opening the images", "Another process is importing these images"  # the names of stages
 ENLARGED = (
-    "The images are stored with {stored}×{stored} pixels and enlarged to {side}×{side}, which adds no detail. If the files are larger, remove the "
-    "data set and import it again: photographs are then kept as they are."
+    "The images are stored with {stored}×{stored} pixels and enlarged to {side}×{side}, which adds no detail. If the files are larger, import them "
+    "again under another name: photographs are then kept as they are."
+)
+EARLIER_SQUARES = (
+    "An earlier version stored these photographs with {stored}×{stored} pixels, which shows little of them. To train on more detail, import them again "
+    "under another name, on the Data page or with `python -m cnn_core data import FOLDER --name NAME`, and train on that data set: photographs are then "
+    "kept as they are. Earlier runs go on working with this one."
 )
 NO_IMAGES_LEFT = "The data set has no {split} images left. Undo some of its corrections on the Data page."
 
@@ -113,11 +118,6 @@ class ImportedSource:
         """Return the image at `row` of the index for display: the photograph as it is kept, or the square (S, S, C) uint8. Raises DataError."""
         return np.asarray(self.pool[row]) if self.kept_images is None else self.kept_images.image(row)
 
-    def open_pool(self) -> Preparing:
-        """Return the pixels of all images in the shape of this source, like `pool`, made if they are needed for the first time. Yields Progress.
-
-        Raises DataError.
-        """
     def pixels(self, row: int, info: DataInfo) -> np.ndarray:
         """Return the image at `row` of the index as a run with `info` receives it, (S, S, C) uint8, made from what is stored. Raises DataError."""
         if self.kept_images:
@@ -125,6 +125,11 @@ class ImportedSource:
         square = np.asarray(self.pool[row])
         return square if info.image_size == len(square) else enlarge_square(square, info.image_size)
 
+    def open_pool(self) -> Preparing:
+        """Return the pixels of all images in the shape of this source, like `pool`, made if they are needed for the first time. Yields Progress.
+
+        Raises DataError.
+        """
         info, stored, kept = self.info, self.facts, self.kept_images
         is_stored = info.image_size == stored["image_size"] and info.fit == stored["options"]["fit"]
         if self._shape is None or is_stored:
@@ -156,14 +161,25 @@ class ImportedSource:
         val = self.info.val_count
         return describe_use(self.folder.name, validation_as, val, self.info.test_count) if val else ""
 
-    def _notes(self) -> tuple[str, ...]:
-        """Return the use of validation images without test images, that images are enlarged, the warnings of the listing, one sentence for each skipped file,
-        up to MAX_NOTES, and one for the rest."""
+    @cached_property
+    def are_earlier_squares(self) -> bool:
+        """Whether these are photographs that an earlier version stored as squares so small that a run sees little of them."""
+        if "kept_side" in self.facts or self.facts["image_size"] >= USUAL_SIDE:
+            return False
+        return self.count(f"problem is null and max(width, height) > {max(COMMON_SIZE, self.facts['image_size'])}") > 0
+
+    def _describe_squares(self) -> str:
+        """Return what is lost by the size of the stored squares; "" where nothing is."""
         stored, side = self.facts["image_size"], self.info.image_size
-        is_enlarged = side > stored and self.kept_images is None
-        enlarged = [ENLARGED.format(stored=stored, side=side)] if is_enlarged else []
+        if side > stored and self.kept_images is None:
+            return ENLARGED.format(stored=stored, side=side)
+        return EARLIER_SQUARES.format(stored=stored) if self.are_earlier_squares else ""
+
+    def _notes(self) -> tuple[str, ...]:
+        """Return the use of validation images without test images, what the size of stored squares loses, the warnings of the listing, one sentence for each skipped file,
+        up to MAX_NOTES, and one for the rest."""
         count, named = self.index.count_skipped_files(), self.index.skipped_files(MAX_NOTES)
-        warnings = (*filter(None, [self.describe_validation()]), *enlarged, *self.facts.get("warnings", ()))
+        warnings = (*filter(None, [self.describe_validation(), self._describe_squares()]), *self.facts.get("warnings", ()))
         notes = warnings + tuple(f"{SKIPPED} {file.path}: {file.explanation}" for file in named)
         return (*notes, f"{SKIPPED} {counted(count - len(named), 'more file')}.") if count > len(named) else notes
 
