@@ -40,6 +40,9 @@ EARLIER_SQUARES = (
     "kept as they are. Earlier runs go on working with this one."
 )
 NO_IMAGES_LEFT = "The data set has no {split} images left. Undo some of its corrections on the Data page."
+SINGLE_IMAGES = (
+    "The data set has no test images, because no class has more than one image. Add images: at least three of each class."
+)
 
 
 class ImportedSource:
@@ -148,7 +151,8 @@ class ImportedSource:
         yield Progress(OPENING, 0, 1)
         for needed, count in (("training", self.info.train_count), ("test", self.info.test_count)):
             if not count:
-                raise DataError(NO_IMAGES_LEFT.format(split=needed))
+                is_corrected = self.count("problem is null and (is_excluded or label != given)") > 0
+                raise DataError(NO_IMAGES_LEFT.format(split=needed) if is_corrected else SINGLE_IMAGES)
         rows, labels = self.index.used_rows(split)
         pool = yield from self.open_pool()
         return ImageSet(pool, labels, self._notes() if split == "train" else (), rows)
