@@ -43,6 +43,10 @@ NO_IMAGES_LEFT = "The data set has no {split} images left. Undo some of its corr
 SINGLE_IMAGES = (
     "The data set has no test images, because no class has more than one image. Add images: at least three of each class."
 )
+LONE_IMAGES = (
+    "Classes with a single training image: {names}. The model hardly learns such a class. Add images: at least ten of each class."
+)
+MAX_NAMED = 5  # classes
 
 
 class ImportedSource:
@@ -179,11 +183,18 @@ class ImportedSource:
             return ENLARGED.format(stored=stored, side=side)
         return EARLIER_SQUARES.format(stored=stored) if self.are_earlier_squares else ""
 
+    def _describe_lone_images(self) -> str:
+        """Return a sentence on the classes with one training image; "" where there are none."""
+        lone = [f"“{name}”" for name, count in zip(self.info.classes, self.counts["train"], strict=True) if count == 1]
+        more = f" and {len(lone) - MAX_NAMED} more" if len(lone) > MAX_NAMED else ""
+        return LONE_IMAGES.format(names=", ".join(lone[:MAX_NAMED]) + more) if lone else ""
+
     def _notes(self) -> tuple[str, ...]:
-        """Return the use of validation images without test images, what the size of stored squares loses, the warnings of the listing, one sentence for each skipped file,
-        up to MAX_NOTES, and one for the rest."""
+        """Return the use of validation images without test images, what the size of stored squares loses, the classes with one image, the warnings
+        of the listing, one sentence for each skipped file, up to MAX_NOTES, and one for the rest."""
         count, named = self.index.count_skipped_files(), self.index.skipped_files(MAX_NOTES)
-        warnings = (*filter(None, [self.describe_validation(), self._describe_squares()]), *self.facts.get("warnings", ()))
+        described = (self.describe_validation(), self._describe_squares(), self._describe_lone_images())
+        warnings = (*filter(None, described), *self.facts.get("warnings", ()))
         notes = warnings + tuple(f"{SKIPPED} {file.path}: {file.explanation}" for file in named)
         return (*notes, f"{SKIPPED} {counted(count - len(named), 'more file')}.") if count > len(named) else notes
 

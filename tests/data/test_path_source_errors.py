@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnn_core.data.imported import SINGLE_IMAGES, SKIPPED
+from cnn_core.data.imported import LONE_IMAGES, SINGLE_IMAGES, SKIPPED
 from cnn_core.data.importer import UNREADABLE_TEST_IMAGES
 from cnn_core.data.listing import EMPTY_FOLDER, NO_IMAGE
 from cnn_core.data.path_source import PathSource
@@ -149,3 +149,12 @@ def test_one_image_of_each_class_is_refused_with_the_number_that_is_needed(tmp_p
     assert str(refusal.value) == SINGLE_IMAGES and is_a_sentence(refusal.value)
     write_images(folder, ("blue", "red"), count=3)
     assert len(finish(PathSource(folder, home).load("test"))) == 2
+
+
+def test_classes_with_a_single_training_image_are_named(tmp_path: Path, home: Home):
+    folder = write_images(tmp_path / "pictures", ("blue", "red"), count=6)
+    write_images(folder, ("green",), count=1)
+    said = LONE_IMAGES.format(names="“green”")
+    assert said in finish(PathSource(folder, home).load("train")).notes and is_a_sentence(said)
+    write_images(folder, ("green",), count=3)
+    assert said not in finish(PathSource(folder, home).load("train")).notes
