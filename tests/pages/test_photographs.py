@@ -19,7 +19,7 @@ from cnn_core.models.registry import FAMILIES
 from pages.charts.components.picker import GridImage, describe
 from pages.charts.images import data_url, labelled_grid
 from pages.shared.data_and_model import describe_facts
-from pages.views.data.augmentation import HOW, SIZE
+from pages.views.data.augmentation import HEAD_ONLY, HOW, SIZE
 from pages.views.data.overview import AUGMENTATION, CLASSES, DUPLICATES, KEPT
 from pages.views.data.split import MADE_FROM, MEASURED_ON
 from tests.helpers import write_images
@@ -55,7 +55,7 @@ def test_the_augmentation_preview_shows_photographs_as_a_training_receives_them(
     assert info.image_size > pets.info.image_size
     at = open_page("data", set="pets", view=AUGMENTATION)
     said = SIZE.format(side=info.image_size, how=HOW["crop"], model=FAMILIES[model].title)
-    assert said in [caption.value for caption in at.caption] and not at.exception
+    assert f"{said} {HEAD_ONLY}" in [caption.value for caption in at.caption] and not at.exception
     rows, _ = pets.index.used_rows("train")
     shown = next(html.value for html in at.main.get("html") if "original" in html.value)
     assert data_url(finish(ImportedSource(pets.folder, ImageShape(info.image_size)).open_pool())[rows[0]]) in shown

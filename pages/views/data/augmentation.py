@@ -16,7 +16,8 @@ from pages.shared.forms import augmentation_inputs
 from pages.shared.text import plain
 
 IMAGES, VERSIONS = 4, 7
-SIZE = "The images are shown as {model} receives them by default: {side}×{side} pixels, {how}."
+SIZE = "The images have {side}×{side} pixels, {how}: the default of {model}."
+HEAD_ONLY = "By default only its head is trained, on images that are not augmented. These settings have an effect where more of its layers are trained, and for other models."
 HOW = {"crop": "cropped to the middle", "pad": "with black bars", "stretch": "stretched"}
 
 
@@ -35,7 +36,8 @@ def show_augmentations(source: ImportedSource) -> None:
     except StudioError as error:
         st.error(plain(error), icon=":material/error:")
         return
-    st.caption(SIZE.format(side=info.image_size, how=HOW[info.fit], model=FAMILIES[model].title))
+    size = SIZE.format(side=info.image_size, how=HOW[info.fit], model=FAMILIES[model].title)
+    st.caption(f"{size} {HEAD_ONLY}" if config.learns_on_features else size)
     last = max(0, len(rows) - IMAGES)
     first = choose_number("First image", 0, last, f"augment-first-{source.folder.name}", step=IMAGES)
     for index in range(first, min(first + IMAGES, len(rows))):
