@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 MIN_SIDE, MAX_SIDE = 16, 512  # pixels
 MIN_SHARE = 0.125  # of the short side of a photograph
+COMMON_SIZE = (
+    64  # pixels: images with no side above this are small: squares of one common side are not resized, others are resized to it
+)
 USUAL_SIDE = 128  # pixels, of photographs for a network without pretrained weights
 NOT_RESIZED = "Image size cannot be {size} for data set “{data}”: its digits are drawn for {side} pixels. Set it to 0, the size of the data set."
 
@@ -36,6 +39,6 @@ class ImageShape:
         if info.ink and side != info.image_size:
             raise SettingError(NOT_RESIZED.format(size=side, data=info.name, side=info.image_size), "size")
         if not info.kept_side:  # squares are resized, never cropped
-            return replace(info, image_size=side)
+            return replace(info, image_size=side, stored_side=info.image_size if side != info.image_size else 0)
         share = self.crop_share if self.fit == "crop" else 1.0
         return replace(info, image_size=side, fit=self.fit, interpolation=self.interpolation, crop_share=share)

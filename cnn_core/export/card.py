@@ -99,6 +99,8 @@ class ExportCard(BaseModel):
     crop_share: Annotated[float, Field(ge=0.01, le=1)] = 1.0
     ink: Ink = ""
     mirror: bool = False
+    kept_side: Annotated[int, Field(ge=0, le=MAX_SIDE)] = 0
+    stored_side: Annotated[int, Field(ge=0, le=MAX_SIDE)] = 0
     weights_sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
     temperature: Annotated[float, Field(ge=1e-3, le=1e6)] = 1.0
     threshold: Fraction = 0.0
@@ -142,6 +144,8 @@ class ExportCard(BaseModel):
             "interpolation",
             "crop_share",
             "mirror",
+            "kept_side",
+            "stored_side",
             "fingerprint",
             "weights_sha256",
         )

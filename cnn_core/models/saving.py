@@ -29,8 +29,9 @@ class ModelCard(BaseModel):
     """All that is needed beside the weights to classify images: architecture, classes, preprocessing.
 
     options: the model's own settings, by name. mean, std: per channel, 1 for full brightness. ink: the digits whose centring and scaling
-    drawings follow (see `DataInfo`). fit, interpolation, crop_share: how images are resized (see `to_pixels`). mirror: whether logits are the mean of those of the image and
-    the mirrored image. fingerprint: of the training data. weights_sha256: of the file of pretrained weights, "" without one that is recorded.
+    drawings follow (see `DataInfo`). fit, interpolation, crop_share: how images are resized (see `to_pixels`). mirror: whether logits are the mean
+    of those of the image and the mirrored image. kept_side, stored_side: how the data set stores its images (see `DataInfo`). fingerprint: of the training
+    data. weights_sha256: of the file of pretrained weights, "" without one that is recorded.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,6 +48,8 @@ class ModelCard(BaseModel):
     interpolation: Interpolation = "bicubic"
     crop_share: float = 1.0
     mirror: bool = False
+    kept_side: int = 0
+    stored_side: int = 0
     fingerprint: str
     weights_sha256: str = ""
 

@@ -140,6 +140,8 @@ def make_trainer(
         fit=info.fit,
         interpolation=info.interpolation,
         crop_share=info.crop_share,
+        kept_side=info.kept_side,
+        stored_side=info.stored_side,
         mirror=config.averages_mirrored,
         fingerprint=info.fingerprint,
         weights_sha256=recorded_sha256(config.starting_weights),

@@ -92,9 +92,9 @@ def _remember_typed(typed: dict[str, Any], chosen: Mapping[str, Any]) -> None:
     st.session_state[TYPED_FOR] = (chosen["data"], chosen["model"])
 
 
-def augmentation_inputs(data: str) -> dict[str, Any]:
+def augmentation_inputs(data: str, model: str) -> dict[str, Any]:
     """Draw the fields of the Augmentation tab that change single images, and return their values, not yet checked."""
-    chosen: dict[str, Any] = {"data": data, "model": TrainConfig.model_fields["model"].default}
+    chosen: dict[str, Any] = {"data": data, "model": model}
     _fill_tab([name for name in FIELDS if metadata(name).group == "Augmentation" and name not in ("mixup", "cutmix")], chosen)
     return chosen
 

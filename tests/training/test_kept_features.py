@@ -88,4 +88,4 @@ def test_a_run_whose_layers_all_learned_is_evaluated_from_its_images(source: Imp
     expected = finish(evaluate(model, card, images, CPU))
     assert feature_files(source.folder), "those of the pretrained layers, from the epoch of the head"
     assert np.array_equal(finish(evaluate_run("0001-all", config, home, split="val")).logits, expected.logits)
-    assert drop_features(source.folder) > 0 and not feature_files(source.folder)
+    assert drop_features(source.folder).freed > 0 and not feature_files(source.folder)
