@@ -5,7 +5,7 @@ In: a model's name and, for networks of timm, their name there. Out: a `NetworkI
 
 from statistics import mean
 
-from cnn_core.models.pretrained_table import NETWORKS, NetworkInput
+from cnn_core.models.pretrained_table import PRETRAINED, NetworkInput
 from cnn_core.models.registry import find_family
 from cnn_core.models.targets import import_target
 
@@ -14,8 +14,8 @@ Statistics = tuple[tuple[float, ...], tuple[float, ...]]  # mean and standard de
 
 def expected_input(timm_name: str) -> NetworkInput:
     """Return what the weights of the network that timm calls `timm_name` expect. Raises SettingError for a name that timm does not have."""
-    if timm_name in NETWORKS:
-        return NETWORKS[timm_name].expects
+    if timm_name in PRETRAINED:
+        return PRETRAINED[timm_name].expects
     config = import_target("cnn_core.models.timm_nets:find_config")(timm_name)
     return NetworkInput(
         config["input_size"][-1], tuple(config["mean"]), tuple(config["std"]), config["interpolation"], config["crop_pct"]

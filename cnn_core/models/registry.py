@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnn_core.errors import SettingError
+from cnn_core.models.embedded import EMBEDDED
 from cnn_core.models.limits import check_limits
 from cnn_core.models.pretrained_table import DEFAULT_NETWORK, NETWORKS
 from cnn_core.models.targets import import_target
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 RESNET = ("width", "activation", "dropout")
 TORCHVISION = ("dropout", "weights")
+TORCHVISION_LOADER = "cnn_core.models.torchvision_nets:load_torchvision_weights"
 HEAD_FIRST: dict[str, Any] = {
     "dropout": 0.2,
     "weights": "pretrained",
@@ -41,7 +43,7 @@ class Family:
     options: the settings that it takes, of timm_name, width, depth, activation, batch_norm, dropout, weights. defaults: its default settings of a
     run, by their names in TrainConfig. takes_any_side: whether a network, once built, also takes images of another side.
     depthwise: whether most of its computation is depthwise convolutions. norm: whether it has batch norms where it has no option "batch_norm". published: the name of its pretrained weights,
-    for families with the option "weights": that of `embedded`, or torchvision's; "" where a file of the home is read. loader: "module:callable" that copies
+    for families with the option "weights": that of `embedded`, or the network's name in torchvision; "" for networks of timm. loader: "module:callable" that copies
     starting weights into a network. statistics: mean and standard deviation of the images that
     the pretrained weights were trained on; without it, those of the training images are used. head: the module, by its
     dotted name, that can learn alone while all other pretrained layers are frozen. side: of the images that the pretrained weights were trained on,
@@ -171,7 +173,8 @@ FAMILIES = {
             options=TORCHVISION,
             defaults={"dropout": 0.2},
             depthwise=True,
-            published="MobileNet_V3_Small_Weights.DEFAULT",
+            published="mobilenet_v3_small",
+            loader=TORCHVISION_LOADER,
             side=224,
             head="classifier",
         ),
@@ -184,7 +187,8 @@ FAMILIES = {
             options=TORCHVISION,
             defaults={"dropout": 0.2},
             depthwise=True,
-            published="EfficientNet_B0_Weights.DEFAULT",
+            published="efficientnet_b0",
+            loader=TORCHVISION_LOADER,
             side=224,
             head="classifier",
         ),
@@ -197,7 +201,8 @@ FAMILIES = {
             options=TORCHVISION,
             defaults={"dropout": 0.0},
             norm=False,
-            published="ConvNeXt_Tiny_Weights.DEFAULT",
+            published="convnext_tiny",
+            loader=TORCHVISION_LOADER,
             side=224,
             head="classifier",
         ),
@@ -250,7 +255,7 @@ def build_model(name: str, *, channels: int, image_size: int, classes: int, **op
         find_weights(Path(weights).expanduser())
     if "timm_name" in family.options:
         taken.setdefault("timm_name", DEFAULT_NETWORK)
-        assert weights != "pretrained", "a file of the home is named before (see weights_source)"
+    assert weights != "pretrained" or family.published == EMBEDDED, "a file of the home is named before (see weights_source)"
     model: nn.Module = import_target(family.target)(channels=channels, image_size=image_size, classes=classes, **taken)
     if weights == "scratch":
         return model

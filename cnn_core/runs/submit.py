@@ -46,8 +46,8 @@ def _check(config: TrainConfig, store: Store, given: Collection[str]) -> tuple[D
     weights = config.starting_weights
     if weights not in ("scratch", "pretrained"):
         find_weights(Path(weights).expanduser())
-    if weights == "pretrained" and "timm_name" in config.model_options:
-        require_weights(config.timm_name, store.home)
+    if config.fetched_weights:
+        require_weights(config.fetched_weights, store.home)
     check_memory(config, info.shape, arithmetic)
     count = config.count_training_images(info)
     if config.batch_size > count:
