@@ -25,7 +25,7 @@ from cnn_core.config.setting import (
 )
 from cnn_core.data.source import DataInfo
 from cnn_core.data.splits import count_drawn
-from cnn_core.models.pretrained_table import NAME, NAME_EXAMPLE, NETWORKS
+from cnn_core.models.pretrained_table import NAME, NAME_EXAMPLE, NETWORKS, TORCHVISION_NETWORKS
 from cnn_core.models.registry import FAMILIES
 
 # Conditions of all settings of a group. A head alone is trained on features of the unchanged images.
@@ -139,6 +139,13 @@ class TrainConfig(  # pydantic orders fields from the last base class to the fir
     def starting_weights(self) -> str:
         """The starting weights in force: "scratch" for a model that takes no others."""
         return self.weights if "weights" in FAMILIES[self.model].options else "scratch"
+
+    @property
+    def fetched_weights(self) -> str:
+        """The name of the pretrained weights that the run starts from, if they lie in the home once they were fetched (see `weights_source`); else ""."""
+        if self.starting_weights != "pretrained":
+            return ""
+        return self.timm_name if "timm_name" in self.model_options else self.model if self.model in TORCHVISION_NETWORKS else ""
 
     @property
     def drawn_by(self) -> tuple[float, int] | tuple[float, int, int]:

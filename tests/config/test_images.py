@@ -12,6 +12,8 @@ from cnn_core.config.schema import TrainConfig, model_title, value_text
 from cnn_core.data.image_shape import MAX_SIDE, MIN_SHARE, MIN_SIDE, USUAL_SIDE
 from cnn_core.data.source import DataInfo
 from cnn_core.errors import SettingError
+from cnn_core.models.pretrained_input import expected_side
+from cnn_core.models.pretrained_table import DEFAULT_NETWORK
 from cnn_core.models.registry import FAMILIES
 
 SQUARES = DataInfo("squares", ("a", "b"), 48, 3, 100, 20, "version", fit="stretch")
@@ -108,4 +110,10 @@ def test_the_ends_of_the_range_are_allowed(size: int):
 
 
 def test_every_network_with_pretrained_weights_has_a_size_of_its_own():
-    assert all(bool(family.published) == bool(family.side) for family in FAMILIES.values())
+    sides = {
+        name: expected_side(name, DEFAULT_NETWORK, "pretrained")
+        for name, family in FAMILIES.items()
+        if "weights" in family.options
+    }
+    assert sides and all(side >= MIN_SIDE for side in sides.values())
+    assert not any(expected_side(name, "", "scratch") for name in FAMILIES)

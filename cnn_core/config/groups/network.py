@@ -90,7 +90,7 @@ class NetworkSettings(BaseModel):
         "scratch",
         title="Starting weights",
         group=GROUP,
-        help="“scratch” for random weights, “pretrained” for ImageNet weights (installed for EfficientNet-Lite0, fetched on request for networks of timm, a download for other models), or the path of a PyTorch or safetensors file on this machine.",
+        help="“scratch” for random weights, “pretrained” for ImageNet weights (installed for EfficientNet-Lite0, fetched on request for other models), or the path of a PyTorch or safetensors file on this machine.",
         min_length=1,
         max_length=4096,
     )
