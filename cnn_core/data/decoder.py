@@ -23,7 +23,7 @@ from PIL import Image, UnidentifiedImageError
 from cnn_core.data.decoding_cost import find_cost
 from cnn_core.data.image_conversion import convert_image, fit_square
 from cnn_core.data.image_formats import FORMATS, SVG_BYTES, as_a_message, other_format, suffix_of
-from cnn_core.data.image_repair import components_of_first_scan, repair
+from cnn_core.data.image_repair import DECODINGS, components_of_first_scan, repair
 from cnn_core.errors import ImageError
 
 MAX_BYTES = 64 * 2**20
@@ -88,7 +88,7 @@ def read_image(source: Path | bytes, name: str, *, draft: int | None = None) -> 
         try:
             return _decode(data, name, draft)
         except DECODER_ERRORS:
-            if (repaired := repair(data)) is None:
+            if find_cost(data, DECODINGS) or (repaired := repair(data)) is None:
                 raise
         return _decode(repaired, name, draft)
 

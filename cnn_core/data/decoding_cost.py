@@ -22,11 +22,11 @@ TOO_MANY_CHUNKS, TOO_MANY_TEXTS, TOO_MUCH_TEXT = "too many chunks", "too many co
 TOO_MANY_BLOCKS, TOO_MUCH_JUNK, TOO_MANY_RUNS = "too many blocks", "too many bytes between its blocks", "too many run lengths"
 
 
-def find_cost(data: bytes) -> str:
-    """Return what the file has too much of to be decoded in a second or two, "" where nothing is known to be too much."""
+def find_cost(data: bytes, decodings: int = 1) -> str:
+    """Return what the file has too much of to be decoded that many times in a second or two, "" where nothing is known to be too much."""
     try:
         if data.startswith(JPEG):
-            check_jpeg(data)
+            check_jpeg(data, decodings)
         elif data.startswith(PNG):
             _check_png(data)
         elif data.startswith(b"GIF8"):

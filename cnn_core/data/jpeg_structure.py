@@ -12,8 +12,10 @@ from cnn_core.data.metadata_cost import MAX_JUNK, CostlyFile, check_exif_size, c
 
 JPEG = b"\xff\xd8\xff"
 MAX_SCANS = 100  # programs write 1 to about 30
-MAX_VISITS = 1_300_000_000  # of coefficients, about 1 ns each; a photograph needs up to 12 per pixel
-BLOCK_VISITS = 6  # the time that a block takes in any scan, as visits of a coefficient
+MAX_VISITS = (
+    2_500_000_000  # of coefficients, about 0.4 ns each; a photograph needs up to 12 per pixel, and blocks in about 15 scans
+)
+BLOCK_VISITS = 30  # the time that a block takes in any scan, as visits of a coefficient
 ARITHMETIC_VISITS = 10  # the time of a visit with arithmetic coding, as visits with Huffman coding
 MAX_SEGMENTS, MAX_FRAMES, MAX_EXIF_SEGMENTS = 4096, 4, 32  # before the first scan; programs write up to about 1000, 1 and 1
 MAX_HEADER_BYTES = 16 * 2**20  # before the first scan; thumbnails, depth maps and XMP have up to about 5 MB

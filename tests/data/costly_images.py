@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image
 
-from tests.data.costly_jpegs import COSTLY_JPEGS, Maker, megabytes, segment, side, small
+from tests.data.costly_jpegs import COSTLY_JPEGS, TURNED, Maker, megabytes, segment, side, small
 from tests.data.photographs import encode
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -64,7 +64,8 @@ def pixel_chunks_of_one_byte(rng: np.random.Generator) -> bytes:
 def large_png(rng: np.random.Generator) -> bytes:
     depth, colour = list(PNG_MODES)[int(rng.integers(len(PNG_MODES)))]
     palette = chunk(b"PLTE", bytes(range(9))) + chunk(b"tRNS", b"\0\x80") if colour == 3 else b""
-    return png(palette, side(rng), depth, colour, bool(rng.random() < 0.3))
+    turned = chunk(b"eXIf", TURNED) if rng.random() < 0.5 else b""
+    return png(palette + turned, side(rng), depth, colour, bool(rng.random() < 0.3))
 
 
 def animation_frames(rng: np.random.Generator) -> bytes:

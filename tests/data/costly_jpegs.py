@@ -7,6 +7,7 @@ import numpy as np
 
 Maker = Callable[[np.random.Generator], bytes]
 SOI, EOI = b"\xff\xd8", b"\xff\xd9"
+TURNED = b"MM\0*\0\0\0\x08\0\1" + struct.pack(">HHLHHL", 274, 3, 1, 6, 0, 0)  # EXIF data
 BASELINE, PROGRESSIVE, ARITHMETIC = 0xC0, 0xC2, 0xCA
 
 
@@ -82,9 +83,10 @@ def dc_only(rng: np.random.Generator) -> bytes:
 
 
 def large_flat(rng: np.random.Generator) -> bytes:
-    width, components = int(rng.integers(9000, 13_300)), int(rng.choice([1, 3, 4]))
+    width, components = int(rng.integers(5000, 13_300)), int(rng.choice([1, 3, 4]))
     data = bytes(blocks_of(width, width) * components // 4 + 1)
-    return SOI + start(width, width, components) + scan(tuple(range(1, components + 1))) + data + EOI
+    turned = segment(0xE1, b"Exif\0\0" + TURNED) if rng.random() < 0.5 else b""
+    return SOI + turned + start(width, width, components) + scan(tuple(range(1, components + 1))) + data + EOI
 
 
 def small(between: bytes, before_scan: bytes = b"", in_scan: bytes = b"") -> bytes:
@@ -166,7 +168,8 @@ def frames(rng: np.random.Generator) -> bytes:
 
 def without_end(rng: np.random.Generator) -> bytes:
     """Large and without the marker of its end, so that it is decoded again to see whether it is complete."""
-    return dc_only(rng)[:-2] if rng.random() < 0.5 else refining_scans(np.random.default_rng(int(rng.integers(99))))[:-2]
+    make = (dc_only, refining_scans, large_flat)[int(rng.integers(3))]
+    return make(rng)[:-2]
 
 
 COSTLY_JPEGS: dict[str, Maker] = {

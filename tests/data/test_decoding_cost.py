@@ -75,7 +75,7 @@ SLOW: dict[str, tuple[str, Callable[[], bytes]]] = {
     "60 scans over all coefficients": (jpeg_structure.TOO_LONG_SCANS, lambda: refining(60, 6000)),
     "arithmetic coding of a large image": (
         jpeg_structure.TOO_LONG_SCANS,
-        lambda: SOI + start(7000, 7000, 1, 0xCA) + scan(last=0) + scan(first=1) + EOI,
+        lambda: SOI + start(7000, 7000, 3, 0xCA) + scan((1, 2, 3), last=0) + scan(first=1) * 6 + EOI,
     ),
     "4,000,000 segments": (jpeg_structure.TOO_MANY_SEGMENTS, lambda: before(b"\xff\xe1\0\2" * 4_000_000)),
     "900 EXIF blocks": (
