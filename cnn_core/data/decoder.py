@@ -21,10 +21,10 @@ from typing import Literal
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from cnn_core.data.decoding_cost import takes_too_long
+from cnn_core.data.decoding_cost import find_cost
 from cnn_core.data.image_conversion import convert_image, fit_square
 from cnn_core.data.image_formats import FORMATS, SVG_BYTES, as_a_message, other_format, suffix_of
-from cnn_core.data.image_repair import components_of_first_scan, repair
+from cnn_core.data.image_repair import DECODINGS, components_of_first_scan, repair
 from cnn_core.data.kept_form import GREY_MODES, JPEG_START
 from cnn_core.errors import ImageError
 
@@ -41,7 +41,7 @@ EMPTY = "is empty. Save or copy it again."
 TOO_LARGE = f"is larger than {MAX_BYTES // 2**20} MB. Save it smaller."
 TOO_MANY_PIXELS = "has more than {millions} million pixels. Save it smaller."
 TOO_MUCH_MEMORY = "needs too much memory to decode. Save it smaller, or as a JPEG that is not progressive."
-TOO_SLOW = "takes too long to decode because of its structure. Save it again with another program."
+TOO_COSTLY = "has {what}, so decoding it would take too long or too much memory. Open it and save it again with an image program."
 CANNOT_OPEN = "cannot be opened ({reason}). Check the path and its permissions."
 REDUCED = "Its {was} pixels were reduced to {now}."
 Fit = Literal["crop", "pad", "stretch"]
@@ -49,6 +49,8 @@ Interpolation = Literal["bicubic", "bilinear"]
 
 # Pillow's own limit is higher, and it warns instead of raising an error.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+# Pillow warns of each of up to 65,535 entries of damaged EXIF data, which would fill the log.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 # The errors of Pillow's decoders on damaged and forged files.
 DECODER_ERRORS = (
     OSError,
@@ -80,16 +82,16 @@ class DecodedImage:
 def read_image(source: Path | bytes, name: str, *, draft: int | None = None) -> DecodedImage:
     """Decode `source`, called `name` in messages. `draft`: a JPEG may be decoded smaller, though never below this side (pixels).
 
-    Raises ImageError where it is missing, not an image, damaged, or too large.
+    Raises ImageError where it is missing, not an image, damaged, too large, or too expensive to decode.
     """
     data = read_bytes(source, name)
-    if takes_too_long(data):
-        raise ImageError(f"{name} {TOO_SLOW}")
+    if what := find_cost(data):
+        raise ImageError(f"{name} {TOO_COSTLY.format(what=what)}")
     with _guarded(data, name):
         try:
             return replace(_decode(data, name, draft), data=data)
         except DECODER_ERRORS:
-            if (repaired := repair(data)) is None:
+            if find_cost(data, DECODINGS) or (repaired := repair(data)) is None:
                 raise
         return replace(_decode(repaired, name, draft), data=data)
 

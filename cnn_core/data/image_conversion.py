@@ -44,6 +44,8 @@ def convert_image(opened: Image.Image, notes: list[str]) -> Image.Image:
     opened.load()
     profile = opened.info.get("icc_profile")
     image = rotate_upright(opened, notes)
+    if image is not opened:
+        opened.close()  # frees its pixels, which a rotated image has again
     if image.mode in ("I", "F") or image.mode.startswith("I;"):
         # Pillow's own conversion clips 16-bit values at 255, which makes the image white.
         notes.append(FROM_16_BIT)
