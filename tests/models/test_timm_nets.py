@@ -13,7 +13,7 @@ from cnn_core.errors import SettingError
 from cnn_core.models.cost import count_multiply_adds
 from cnn_core.models.pretrained_input import expected_input, expected_statistics
 from cnn_core.models.pretrained_table import INSTALLED_NETWORK, NAME, NETWORKS, PretrainedNetwork
-from cnn_core.models.registry import FAMILIES, build_model, build_on_meta
+from cnn_core.models.registry import build_model, build_on_meta
 from cnn_core.models.saving import build_from_state
 from cnn_core.models.starting_weights import OTHER_NETWORK
 from cnn_core.models.targets import NO_TIMM
@@ -155,18 +155,6 @@ def test_a_network_brings_its_own_statistics_and_grey_images_their_means():
     assert (mean, std) == (pytest.approx(sum(theirs.mean) / 3), pytest.approx(sum(theirs.std) / 3))
     assert expected_statistics("timm", SMALL, "scratch", 3) is None and expected_statistics("simple", SMALL, "scratch", 3) is None
     assert expected_input(SMALL).side == theirs.input_size[1] and expected_input(SMALL).crop_share == theirs.crop_pct
-
-
-@pytest.mark.parametrize("name", ["efficientnet-lite0", "mobilenet", "efficientnet", "convnext"])
-def test_a_family_with_weights_states_the_resizing_of_their_publisher(name: str):
-    family, theirs = FAMILIES[name], timm.get_pretrained_cfg("tf_efficientnet_lite0.in1k")
-    if name == "efficientnet-lite0":
-        expected = (theirs.interpolation, theirs.input_size[1], theirs.crop_pct)
-    else:
-        transform = models.get_weight(family.published).transforms()
-        (crop,), (resized,) = transform.crop_size, transform.resize_size
-        expected = (transform.interpolation.value, crop, pytest.approx(crop / resized))
-    assert (family.interpolation, family.side, family.crop_share) == expected
 
 
 def test_a_network_with_values_outside_its_state_dict_comes_back_from_its_file(tmp_path: Path):

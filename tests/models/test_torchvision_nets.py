@@ -15,6 +15,7 @@ from torchvision import models
 
 from cnn_core.errors import SettingError
 from cnn_core.models.cost import count_multiply_adds
+from cnn_core.models.pretrained_input import expected_side
 from cnn_core.models.pretrained_table import TORCHVISION_NETWORKS
 from cnn_core.models.registry import FAMILIES, NO_FILE, build_model, count_parameters
 from cnn_core.models.starting_weights import NO_SAFETENSORS, NONE_FIT, UNREADABLE, copy_fitting, read_weights
@@ -192,7 +193,7 @@ def test_the_table_says_what_torchvision_says(family: str):
     prepared, expected = weights.transforms(), network.expects
     assert ([expected.side], expected.crop_share) == (prepared.crop_size, expected.side / prepared.resize_size[0])
     assert (list(expected.mean), list(expected.std)) == (prepared.mean, prepared.std)
-    assert expected.interpolation == prepared.interpolation.value and expected.side == FAMILIES[family].side
+    assert expected.interpolation == prepared.interpolation.value and expected.side == expected_side(family, "", "pretrained")
     with torch.device("meta"):
         theirs = ORIGINALS[family]()
         last = [layer for layer in theirs.modules() if isinstance(layer, nn.Linear)][-1]
