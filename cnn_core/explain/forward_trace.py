@@ -187,8 +187,11 @@ def _pooling(layer: nn.Module, before: np.ndarray, output: np.ndarray) -> Poolin
         return Pooling(_is_max_pooling(layer), Windows(*(adaptive_windows(*side) for side in sides)))
     assert isinstance(layer, nn.MaxPool2d | nn.AvgPool2d)
     sizes, strides, paddings = map(_pair, (layer.kernel_size, layer.stride, layer.padding))
-    dimensions = zip(output.shape[1:], sizes, strides, paddings, strict=True)
-    return Pooling(_is_max_pooling(layer), Windows(*(sliding_windows(*values) for values in dimensions)))
+    windows = [sliding_windows(*values) for values in zip(output.shape[1:], sizes, strides, paddings, strict=True)]
+    if isinstance(layer, nn.AvgPool2d) and not layer.count_include_pad:  # padding is no part of a window
+        inside = zip(before.shape[1:], windows, strict=True)
+        windows = [tuple(tuple(place for place in window if 0 <= place < side) for window in axis) for side, axis in inside]
+    return Pooling(_is_max_pooling(layer), Windows(*windows))
 
 
 def _is_max_pooling(layer: nn.Module) -> bool:

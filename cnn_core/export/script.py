@@ -20,6 +20,9 @@ from cnn_core.models.saving import ModelCard
 
 UNLISTED = ("data", "weights")  # settings that are not listed in the comment at the beginning
 ORIGIN = "Generated from run {run} of CNN Studio."
+FROM_HUB = (
+    "timm downloads the starting weights. The run read them from a file{sha256}. To read a file, write its path into WEIGHTS."
+)
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ def training_script(
         title=f"Training {model_title(config)} on {_data_title(config)}",
         origin=ORIGIN.format(run=run) if run else "Generated from settings of CNN Studio.",
         settings=_list_settings(config),
-        differences=[*_differences(config), *notes],
+        differences=[*_differences(config, card), *notes],
         data_template="data_digits" if config.data == "digits" else "data_torchvision" if opened else "data_folder",
         data_path=path,
         data_help=path_help,
@@ -100,7 +103,7 @@ def _list_settings(config: TrainConfig) -> list[str]:
     ]
 
 
-def _differences(config: TrainConfig) -> list[str]:
+def _differences(config: TrainConfig, card: ModelCard) -> list[str]:
     """Return sentences on the differences between the script and CNN Studio."""
     differences = [
         "The order of the images, augmentation and dropout use other random numbers, so results differ as much as between two seeds."
@@ -121,6 +124,9 @@ def _differences(config: TrainConfig) -> list[str]:
         and not config.learns_on_features,
         "Precision “auto” is bfloat16 on a CUDA GPU and float32 elsewhere; CNN Studio uses bfloat16 on some CPUs too.": config.precision
         == "auto",
+        FROM_HUB.format(sha256=f" with the SHA-256 {card.weights_sha256}" if card.weights_sha256 else ""): "timm_name"
+        in config.model_options
+        and config.starting_weights == "pretrained",
         "The network is not compiled; CNN Studio compiles it for long runs on a GPU.": config.compile == "auto",
     }
     return differences + [text for text, holds in conditional.items() if holds]

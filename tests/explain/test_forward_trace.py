@@ -32,7 +32,9 @@ def compute(step, inputs):
         return np.stack(sums) + operation.bias[channels_of(step), None, None]
     if isinstance(operation, Pooling):
         take = np.max if operation.is_max else np.mean
-        rows, columns = operation.windows.rows, operation.windows.columns
+        _, height, width = first.shape
+        rows = [[y for y in window if 0 <= y < height] for window in operation.windows.rows]  # without padding
+        columns = [[x for x in window if 0 <= x < width] for window in operation.windows.columns]
         return np.stack([[take(first[:, ys][:, :, xs], (1, 2)) for xs in columns] for ys in rows]).transpose(2, 0, 1)
     if isinstance(operation, Affine):
         return operation.scale * first + operation.shift

@@ -162,17 +162,18 @@ def test_a_channel_of_the_first_convolution_switched_off_is_zero_for_what_follow
     assert np.abs(result.before - result.after).max() > 1e-6
 
 
-@pytest.mark.parametrize("name", ["test_convnext", "test_resnet", "test_efficientnet", "test_nfnet", "test_byobnet"])
+@pytest.mark.parametrize("name", [*CONVOLUTIONAL, "test_convnext2"])
 def test_every_step_of_a_convolutional_network_is_its_operation(name: str):
     model, image = network(name), images(1)
     steps = trace_forward(model, image)
     assert_arithmetic(steps, name)
+    assert_arithmetic(trace_forward(model, image[..., :44, :44]), f"{name}, maps with odd sides")
     with torch.no_grad():
         np.testing.assert_allclose(steps[-1].output.ravel(), model(image).softmax(1)[0].numpy(), atol=1e-6)
     assert "rearrangement" not in {step.kind for step in steps}, "values are computed in every step"
 
 
-@pytest.mark.parametrize("name", [*TRANSFORMERS, "test_convnext2", "test_efficientnet_evos", "densenet121"])
+@pytest.mark.parametrize("name", [*TRANSFORMERS, "convnextv2_atto", "test_efficientnet_evos", "densenet121"])
 def test_a_network_with_other_operations_has_no_steps_but_a_sentence(name: str):
     model = network(name)
     with Unchanged(model), pytest.raises(RunError) as refused:
