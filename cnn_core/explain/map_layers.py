@@ -98,7 +98,7 @@ def _arrange(tokens: torch.Tensor, prefix: int) -> torch.Tensor | None:
     for first in (prefix, 0):
         side = isqrt(max(0, count - first))
         if side and side**2 == count - first:
-            return tokens[:, first:].transpose(1, 2).unflatten(2, (side, side))
+            return tokens[:, first:].transpose(1, 2).reshape(len(tokens), -1, side, side)
     return None
 
 
