@@ -15,14 +15,13 @@ from cnn_core.data.catalog import CATALOG
 from cnn_core.export.source_code import merge_imports
 from cnn_core.export.templating import Code, pyrepr, render_code
 from cnn_core.export.training_code import training_code
+from cnn_core.models.embedded import EMBEDDED
 from cnn_core.models.registry import find_family
 from cnn_core.models.saving import ModelCard
 
 UNLISTED = ("data", "weights")  # settings that are not listed in the comment at the beginning
 ORIGIN = "Generated from run {run} of CNN Studio."
-FROM_HUB = (
-    "timm downloads the starting weights. The run read them from a file{sha256}. To read a file, write its path into WEIGHTS."
-)
+FROM_HUB = "{library} downloads the starting weights. The run read them from a file{sha256}. To read a file, write its path into WEIGHTS."
 
 
 @dataclass(frozen=True)
@@ -33,9 +32,9 @@ class TorchvisionSet:
     labels: str = "targets"
     has_split: bool = False
 
-    def open(self, split: str) -> Code:
+    def open(self, split: str, *, is_resized: bool) -> Code:
         chosen = f"split={pyrepr(split)}" if self.has_split else f"train={split == 'train'}"
-        return Code(f"datasets.{self.name}(DATA, {chosen}, download=True)")
+        return Code(f"datasets.{self.name}(DATA, {chosen}, download=True{', transform=resize' if is_resized else ''})")
 
 
 TORCHVISION_SETS = {
@@ -57,6 +56,7 @@ def training_script(
     """
     family, opened = find_family(config.model), TORCHVISION_SETS.get(config.data)
     path, path_help = _place_of_data(config)
+    is_resized = opened is not None and card.image_size != CATALOG[config.data].info.image_size
     script = render_code(
         "script.py.jinja",
         config=config,
@@ -71,8 +71,9 @@ def training_script(
         data_template="data_digits" if config.data == "digits" else "data_torchvision" if opened else "data_folder",
         data_path=path,
         data_help=path_help,
-        open_train=opened and opened.open("train"),
-        open_test=opened and opened.open("test"),
+        open_train=opened and opened.open("train", is_resized=is_resized),
+        open_test=opened and opened.open("test", is_resized=is_resized),
+        is_resized=is_resized,
         labels=opened and Code(opened.labels),
         **training_code(config, card),
     )
@@ -115,6 +116,8 @@ def _differences(config: TrainConfig, card: ModelCard) -> list[str]:
             "Images that were skipped, excluded or relabelled in CNN Studio are used here as they are in the folder. Without a test folder, the test "
             "set is a fifth of the images. A damaged image stops the script."
         )
+    family = find_family(config.model)
+    library = "timm" if "timm_name" in family.options else "torchvision"
     conditional = {
         "Mixup and CutMix draw one coefficient for a batch, not one for each image.": bool(config.mixup or config.cutmix)
         and not config.learns_on_features,
@@ -124,9 +127,9 @@ def _differences(config: TrainConfig, card: ModelCard) -> list[str]:
         and not config.learns_on_features,
         "Precision “auto” is bfloat16 on a CUDA GPU and float32 elsewhere; CNN Studio uses bfloat16 on some CPUs too.": config.precision
         == "auto",
-        FROM_HUB.format(sha256=f" with the SHA-256 {card.weights_sha256}" if card.weights_sha256 else ""): "timm_name"
-        in config.model_options
-        and config.starting_weights == "pretrained",
+        FROM_HUB.format(library=library, sha256=f" with the SHA-256 {card.weights_sha256}" if card.weights_sha256 else ""): (
+            config.starting_weights == "pretrained" and family.published != EMBEDDED
+        ),
         "The network is not compiled; CNN Studio compiles it for long runs on a GPU.": config.compile == "auto",
     }
     return differences + [text for text, holds in conditional.items() if holds]

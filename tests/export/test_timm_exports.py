@@ -55,6 +55,7 @@ def test_an_imported_file_and_the_script_s_network_predict_what_the_model_predic
 def test_a_script_whose_weights_timm_downloads_says_which_file_the_run_read():
     config = make_config(data="own", model="timm", weights="pretrained")
     card = card_of(config).model_copy(update={"weights_sha256": "ab" * 32})
-    said = FROM_HUB.format(sha256=f" with the SHA-256 {card.weights_sha256}")
+    said = FROM_HUB.format(library="timm", sha256=f" with the SHA-256 {card.weights_sha256}")
     assert said in training_script(config, card)
-    assert FROM_HUB.partition(".")[0] not in training_script(make_config(model="efficientnet-lite0"), card_of(make_config()))
+    embedded = make_config(model="efficientnet-lite0")
+    assert FROM_HUB.partition("}")[2].partition("{")[0] not in training_script(embedded, card_of(embedded))
