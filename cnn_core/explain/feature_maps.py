@@ -16,8 +16,9 @@ from torch import nn
 from cnn_core.data.batches import Batches
 from cnn_core.data.source import ImageSet
 from cnn_core.events import Progress
+from cnn_core.explain.map_layers import count_prefix_tokens, has_tokens, to_maps
 from cnn_core.inference.dead_channels import active_channels
-from cnn_core.models.hooks import ACTIVATIONS, conv_layers, forward_plain, hookable_copy
+from cnn_core.models.hooks import conv_layers, forward_plain, hookable_copy, is_activation
 from cnn_core.models.saving import ModelCard
 
 KINDS: dict[type[nn.Module], str] = {
@@ -26,14 +27,13 @@ KINDS: dict[type[nn.Module], str] = {
     nn.AvgPool2d: "pooling",
     nn.AdaptiveAvgPool2d: "pooling",
     nn.AdaptiveMaxPool2d: "pooling",
-    **dict.fromkeys(ACTIVATIONS, "activation"),
 }
 BATCH, LARGEST_BATCH = 100, 100 * 64 * 64  # images, and pixels: feature maps of large images need much memory
 
 
 @dataclass(frozen=True, eq=False)
 class LayerOutput:
-    """The output of one use of a layer: `outputs` (n, channels, h, w), or (n, units) after the last feature map. `kind`: a value of KINDS."""
+    """The output of one use of a layer: `outputs` (n, channels, h, w), or (n, units) after the last feature map. `kind`: see `kind_of`."""
 
     name: str
     kind: str
@@ -54,8 +54,18 @@ class DeadChannels:
         return len(self.dead) / self.channels
 
 
+def kind_of(name: str, layer: nn.Module) -> str:
+    """Return what the layer with this dotted name is: "convolution", "pooling", "activation", "tokens", or "" for all others."""
+    if is_activation(layer):
+        return "activation"
+    return next((kind for known, kind in KINDS.items() if isinstance(layer, known)), "tokens" if has_tokens(name) else "")
+
+
 def compute_feature_maps(model: nn.Module, image: torch.Tensor) -> list[LayerOutput]:
-    """Return the feature maps (1, channels, h, w) of one normalised image (1, C, H, W) after each layer of KINDS, in their order."""
+    """Return the feature maps (1, channels, h, w) of one normalised image (1, C, H, W) after each layer with a kind, in their order.
+
+    The tokens of a transformer are arranged as maps (see `map_layers`).
+    """
     layers: list[LayerOutput] = []
     copy = hookable_copy(model)
 
@@ -76,6 +86,12 @@ def to_grey(maps: np.ndarray) -> np.ndarray:
     low, high = np.minimum(maps.min((1, 2), keepdims=True), 0), np.maximum(maps.max((1, 2), keepdims=True), 0)
     span = np.where(high > low, high - low, 1)
     return np.asarray(((maps - low) / span * 255).round(), np.uint8)
+
+
+def has_image_filters(model: nn.Module, channels: int) -> bool:
+    """Whether the first convolution works on the `channels` of the image itself."""
+    first = next(iter(conv_layers(model).values()), None)
+    return first is not None and first.weight.shape[1] == channels
 
 
 def render_first_filters(model: nn.Module) -> np.ndarray:
@@ -110,29 +126,27 @@ def find_dead_channels(model: nn.Module, card: ModelCard, images: ImageSet) -> G
 
 @contextmanager
 def _observe_layers(copy: nn.Module, record: Callable[[str, str, torch.Tensor], None]) -> Iterator[None]:
-    """Call `record` with name, kind and outputs of each use of a layer of KINDS while the block lasts. copy: a hookable copy.
+    """Call `record` with name, kind and outputs of each use of a layer with a kind while the block lasts. copy: a hookable copy.
 
     The outputs are valid only during the call: the next layer may work in place. In ConvNeXt's blocks linear layers give maps with channels
-    last; the outputs of the layer that follows are passed with channels first.
+    last; the outputs of the layer that follows are passed with channels first. Tokens are passed as maps.
     """
+    prefix = count_prefix_tokens(copy)
     uses: dict[str, int] = {}
     linear_outputs: list[torch.Tensor] = []  # of linear layers on feature maps; referenced, so that their identity stays unique
 
-    def count_use(name: str, kind: str, inputs: torch.Tensor, outputs: torch.Tensor) -> None:
-        uses[name] = uses.get(name, 0) + 1
+    def count_use(name: str, kind: str, layer: nn.Module, inputs: torch.Tensor, outputs: torch.Tensor) -> None:
         has_channels_last = any(inputs is known for known in linear_outputs)
-        record(
-            name if uses[name] == 1 else f"{name} ({uses[name]})",
-            kind,
-            outputs.movedim(-1, 1) if has_channels_last else outputs,
-        )
+        maps = outputs.movedim(-1, 1) if has_channels_last else outputs if outputs.ndim == 2 else to_maps(outputs, layer, prefix)
+        if maps is not None:
+            uses[name] = uses.get(name, 0) + 1
+            record(name if uses[name] == 1 else f"{name} ({uses[name]})", kind, maps)
 
     hooks = []
     for name, layer in copy.named_modules():
-        kind = next((kind for known, kind in KINDS.items() if isinstance(layer, known)), None)
-        if kind:
+        if kind := kind_of(name, layer):
             call = partial(count_use, name, kind)
-            hooks.append(layer.register_forward_hook(lambda _, inputs, outputs, call=call: call(inputs[0], outputs)))
+            hooks.append(layer.register_forward_hook(lambda layer, inputs, outputs, call=call: call(layer, inputs[0], outputs)))
         elif isinstance(layer, nn.Linear):
             hooks.append(layer.register_forward_hook(lambda _, inputs, outputs: _remember(linear_outputs, outputs)))
     try:

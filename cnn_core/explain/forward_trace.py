@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
+from cnn_core.errors import RunError
 from cnn_core.explain.arithmetic import (
     Activation,
     Affine,
@@ -26,11 +27,16 @@ from cnn_core.explain.arithmetic import (
     adaptive_windows,
     sliding_windows,
 )
-from cnn_core.models.hooks import ACTIVATIONS, forward_plain, hookable_copy
+from cnn_core.models.hooks import forward_plain, hookable_copy, is_activation
 
 POOLINGS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
-RESHAPING = {"flatten", "dropout", "contiguous", "view", "reshape", "permute"}  # the values stay the same
-LABELS = {"__getitem__": "subsampling", "pad": "zero padding"}
+RESHAPING = {"flatten", "dropout", "contiguous", "view", "reshape", "permute", "to", "float"}  # the values stay the same
+REARRANGEMENTS = {"__getitem__": "subsampling", "pad": "zero padding"}
+ACTIVATION_FUNCTIONS = {"relu": "ReLU", "gelu": "GELU", "silu": "SiLU", "sigmoid": "Sigmoid"}
+UNTRACEABLE = (
+    "The steps of this network cannot be shown, because it contains operations that this view does not know, for example those of a "
+    "transformer. Choose a run with another network."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +57,10 @@ class TraceStep:
 
 
 def trace_forward(model: nn.Module, image: torch.Tensor) -> list[TraceStep]:
-    """Return the steps of one normalised image (1, C, H, W), from the image to the probabilities (classes, 1, 1). model: on the CPU."""
+    """Return the steps of one normalised image (1, C, H, W), from the image to the probabilities (classes, 1, 1). model: on the CPU.
+
+    Raises RunError for a network with an operation that is none of those in `arithmetic`: its steps would not lead to its output.
+    """
     tracer = _Tracer(image)
     copy = hookable_copy(model)
     for name, module in copy.named_modules():
@@ -59,8 +68,10 @@ def trace_forward(model: nn.Module, image: torch.Tensor) -> list[TraceStep]:
         module.register_forward_hook(lambda module, inputs, outputs: tracer.leave())
     tracer.active_modules.append(("", copy))  # hooks of the whole model are skipped
     with torch.no_grad(), tracer:
-        forward_plain(copy, image)
+        logits = forward_plain(copy, image)
     steps = tracer.steps
+    if not np.array_equal(steps[-1].output.ravel(), _numbers(logits).ravel(), equal_nan=True):
+        raise RunError(UNTRACEABLE)
     exponentials = np.exp(steps[-1].output.astype(np.float64) - steps[-1].output.max())
     probabilities = (exponentials / exponentials.sum()).astype(np.float32)
     return [*steps, TraceStep("", "softmax", "softmax", (len(steps) - 1,), probabilities, Softmax())]
@@ -98,6 +109,8 @@ class _Tracer(TorchFunctionMode):
         return outputs
 
     def _record(self, function: str, args: Sequence[Any], inputs: list[_TracedTensor], outputs: torch.Tensor) -> None:
+        if outputs.ndim not in (2, 4):
+            raise RunError(UNTRACEABLE)
         is_last = inputs[0].is_channels_last ^ (function == "permute")  # ConvNeXt permutes its maps for linear layers and norms
         index = inputs[0].step
         if function not in RESHAPING:
@@ -114,27 +127,32 @@ class _Tracer(TorchFunctionMode):
         def step(kind: str, word: str, operation: Operation) -> TraceStep:
             return TraceStep(name, kind, word, sources, output, operation)
 
-        if isinstance(module, nn.Conv2d) and function != "pad":  # some convolutions pad in a step of their own
-            return step("convolution", "convolution", _convolution(module, output))
-        if isinstance(module, nn.Linear):
-            return step("linear", "linear layer", _linear(module, before, output))
-        if isinstance(module, POOLINGS):
+        if function == "conv2d" and isinstance(module, nn.Conv2d):
+            return step("convolution", "convolution", _convolution(module, output, *args[1:3]))
+        if function == "linear":
+            return step("linear", "linear layer", _linear(before, output, *args[1:3]))
+        if isinstance(module, POOLINGS) and function != "pad":  # some layers pad in a step of their own
             return step("pooling", f"{'max' if _is_max_pooling(module) else 'mean'} pooling", _pooling(module, before, output))
-        if isinstance(module, nn.BatchNorm2d):
+        if function == "batch_norm" and isinstance(module, nn.BatchNorm2d):
             return step("norm", "batch norm", _batch_norm(module))
-        if isinstance(module, nn.LayerNorm):
+        if function == "layer_norm" and isinstance(module, nn.LayerNorm):
             return step("norm", "layer norm", _layer_norm(module, before))
-        if isinstance(module, (*ACTIVATIONS, nn.Sigmoid)):
+        if is_activation(module) or isinstance(module, nn.Sigmoid):
             return step("activation", type(module).__name__, Activation())
-        if function == "amax":
-            return step("pooling", "max pooling", Pooling(True, _whole_input(before)))
-        if function.strip("_") in ("add", "iadd"):
+        if word := ACTIVATION_FUNCTIONS.get(function.strip("_")):
+            return step("activation", word, Activation())
+        if function in ("amax", "mean") and output.shape == (len(before), 1, 1):
+            is_max = function == "amax"
+            return step("pooling", f"{'max' if is_max else 'mean'} pooling", Pooling(is_max, _whole_input(before)))
+        if function.strip("_") in ("add", "iadd") and len(sources) == 2:
             return step("addition", "addition", Elementwise(is_sum=True))
         if function.strip("_") in ("mul", "div", "truediv", "rmul") and len(sources) == 1:
             return step("factor", "factor", _factor(function, args, self._tensors))
-        if function.strip("_") == "mul":
+        if function.strip("_") in ("mul", "imul"):
             return step("multiplication", "multiplication", Elementwise(is_sum=False))
-        return step("rearrangement", LABELS.get(function, function), Rearrangement())
+        if word := REARRANGEMENTS.get(function):
+            return step("rearrangement", word, Rearrangement())
+        raise RunError(UNTRACEABLE)
 
 
 def _to_maps(tensor: torch.Tensor, is_channels_last: bool) -> np.ndarray:
@@ -143,21 +161,24 @@ def _to_maps(tensor: torch.Tensor, is_channels_last: bool) -> np.ndarray:
     return maps.reshape(len(maps), *(maps.shape[1:] or (1, 1))).float().numpy().copy()
 
 
-def _convolution(layer: nn.Conv2d, output: np.ndarray) -> WeightedSum:
+def _convolution(layer: nn.Conv2d, output: np.ndarray, weight: torch.Tensor, bias: torch.Tensor | None = None) -> WeightedSum:
+    """Return the kernels `weight` with the windows of `layer`; some layers standardise their weights before they use them."""
     assert not isinstance(layer.padding, str)  # our families give numbers
     dimensions = zip(output.shape[1:], layer.kernel_size, layer.stride, layer.padding, layer.dilation, strict=True)
-    bias = torch.zeros(layer.out_channels) if layer.bias is None else layer.bias
     windows = Windows(*(sliding_windows(*sizes) for sizes in dimensions))
-    return WeightedSum(_numbers(layer.weight), _numbers(bias), windows, layer.groups)
+    return WeightedSum(_numbers(weight), _bias(weight, bias), windows, layer.groups)
 
 
-def _linear(layer: nn.Linear, before: np.ndarray, output: np.ndarray) -> WeightedSum:
+def _linear(before: np.ndarray, output: np.ndarray, weight: torch.Tensor, bias: torch.Tensor | None = None) -> WeightedSum:
     """Return a kernel that covers the whole input for a vector, or a convolution of single pixels for maps."""
-    bias = _numbers(torch.zeros(layer.out_features) if layer.bias is None else layer.bias)
-    if layer.in_features == before.size:
-        return WeightedSum(_numbers(layer.weight).reshape(-1, *before.shape), bias, _whole_input(before))
+    if weight.shape[1] == before.size:
+        return WeightedSum(_numbers(weight).reshape(-1, *before.shape), _bias(weight, bias), _whole_input(before))
     rows, columns = (sliding_windows(side, 1) for side in output.shape[1:])
-    return WeightedSum(_numbers(layer.weight)[..., None, None], bias, Windows(rows, columns))
+    return WeightedSum(_numbers(weight)[..., None, None], _bias(weight, bias), Windows(rows, columns))
+
+
+def _bias(weight: torch.Tensor, bias: torch.Tensor | None) -> np.ndarray:
+    return _numbers(torch.zeros(len(weight)) if bias is None else bias)
 
 
 def _pooling(layer: nn.Module, before: np.ndarray, output: np.ndarray) -> Pooling:
@@ -166,8 +187,11 @@ def _pooling(layer: nn.Module, before: np.ndarray, output: np.ndarray) -> Poolin
         return Pooling(_is_max_pooling(layer), Windows(*(adaptive_windows(*side) for side in sides)))
     assert isinstance(layer, nn.MaxPool2d | nn.AvgPool2d)
     sizes, strides, paddings = map(_pair, (layer.kernel_size, layer.stride, layer.padding))
-    dimensions = zip(output.shape[1:], sizes, strides, paddings, strict=True)
-    return Pooling(_is_max_pooling(layer), Windows(*(sliding_windows(*values) for values in dimensions)))
+    windows = [sliding_windows(*values) for values in zip(output.shape[1:], sizes, strides, paddings, strict=True)]
+    if isinstance(layer, nn.AvgPool2d) and not layer.count_include_pad:  # padding is no part of a window
+        inside = zip(before.shape[1:], windows, strict=True)
+        windows = [tuple(tuple(place for place in window if 0 <= place < side) for window in axis) for side, axis in inside]
+    return Pooling(_is_max_pooling(layer), Windows(*windows))
 
 
 def _is_max_pooling(layer: nn.Module) -> bool:
@@ -197,6 +221,7 @@ def _layer_norm(layer: nn.LayerNorm, before: np.ndarray) -> Affine:
 def _factor(function: str, args: Sequence[Any], known: Mapping[int, object]) -> Affine:
     (factor,) = (value for value in args if id(value) not in known)
     value = _numbers(factor) if isinstance(factor, torch.Tensor) else np.array(factor, np.float32)
+    value = value[0] if value.ndim == 4 else value  # of all images
     return Affine(1 / value if "div" in function else value, np.zeros((), np.float32))
 
 

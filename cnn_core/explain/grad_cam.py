@@ -1,4 +1,4 @@
-"""Grad-CAM: a heatmap of the positions in an image that support a class, for any convolution of a model.
+"""Grad-CAM: a heatmap of the positions in an image that support a class, for any layer of a model that gives maps (see `map_layers`).
 
 R. Selvaraju, M. Cogswell, A. Das, R. Vedantam, D. Parikh, D. Batra: Grad-CAM: Visual Explanations from Deep Networks via
 Gradient-based Localization, 2017. In: a model, normalised images, a class for each. Out: maps as NumPy arrays. The model, its
@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from cnn_core.models.hooks import ACTIVATIONS, conv_layers, forward_plain, hookable_copy
+from cnn_core.explain.map_layers import count_prefix_tokens, to_maps
+from cnn_core.models.hooks import forward_plain, hookable_copy, is_activation
 
 BATCH = 32  # images: the activations stored for the backward pass have to fit into memory
 
@@ -19,7 +20,7 @@ BATCH = 32  # images: the activations stored for the backward pass have to fit i
 def grad_cam(model: nn.Module, layer: str, images: torch.Tensor, labels: np.ndarray | torch.Tensor) -> np.ndarray:
     """Return heatmaps (N, H, W) float32, scaled so that the maximum of each is 1; without positive values a heatmap is 0 everywhere.
 
-    layer: a name of `conv_layers`. images: normalised, (N, C, H, W) float32. labels: the class to explain for each image, (N,) int64.
+    layer: the name of a layer of `find_map_layers`. images: normalised, (N, C, H, W) float32. labels: the class to explain for each image, (N,) int64.
     """
     height, width = images.shape[2:]
     return to_heatmap(raw_grad_cam(model, layer, images, labels), (height, width))
@@ -44,7 +45,7 @@ def raw_grad_cam(
     device = next(copy.parameters()).device
     batches = zip(torch.split(images, BATCH), torch.split(torch.as_tensor(labels), BATCH), strict=True)
     maps = [
-        _weight_channels(copy, conv_layers(copy)[layer], batch.to(device), classes.to(device), is_activated)
+        _weight_channels(copy, copy.get_submodule(layer), batch.to(device), classes.to(device), is_activated)
         for batch, classes in batches
     ]
     return torch.cat(maps).cpu().numpy()
@@ -68,24 +69,27 @@ def _weight_channels(
 
     hooks = [layer.register_forward_hook(record_layer)]
     if is_activated:
-        hooks += [other.register_forward_hook(record_activation) for other in model.modules() if isinstance(other, ACTIVATIONS)]
+        hooks += [other.register_forward_hook(record_activation) for other in model.modules() if is_activation(other)]
     try:
         with torch.enable_grad():
             logits = forward_plain(model, images)
-            maps = outputs_of[-1] if _has_same_channels(outputs_of[0], outputs_of[-1]) else outputs_of[0]
+            outputs = outputs_of[-1] if _has_same_channels(outputs_of[0], outputs_of[-1]) else outputs_of[0]
             chosen = logits.gather(1, labels.unsqueeze(1)).sum()  # images are independent in evaluation mode
-            (gradients,) = torch.autograd.grad(chosen, maps)  # (n, channels, h, w)
+            (gradients,) = torch.autograd.grad(chosen, outputs)
     finally:
         for hook in hooks:
             hook.remove()
-    return (gradients.mean((2, 3), keepdim=True) * maps.detach()).sum(1)
+    prefix = count_prefix_tokens(model)
+    weights, maps = (to_maps(values, layer, prefix) for values in (gradients, outputs.detach()))
+    assert weights is not None and maps is not None, "a layer of `find_map_layers` gives maps"
+    return (weights.mean((2, 3), keepdim=True) * maps).sum(1)
 
 
 def _has_same_channels(maps: torch.Tensor, activated: torch.Tensor) -> bool:
     """Whether `activated` can be `maps` after an activation: computed from them, with the same channels and aspect ratio."""
     return (
         activated.requires_grad
-        and activated.ndim == 4
+        and activated.ndim == maps.ndim == 4
         and activated.shape[1] == maps.shape[1]
         and activated.shape[2] * maps.shape[3] == activated.shape[3] * maps.shape[2]
     )

@@ -15,11 +15,13 @@ from cnn_core.data.catalog import CATALOG
 from cnn_core.export.source_code import merge_imports
 from cnn_core.export.templating import Code, pyrepr, render_code
 from cnn_core.export.training_code import training_code
+from cnn_core.models.embedded import EMBEDDED
 from cnn_core.models.registry import find_family
 from cnn_core.models.saving import ModelCard
 
 UNLISTED = ("data", "weights")  # settings that are not listed in the comment at the beginning
 ORIGIN = "Generated from run {run} of CNN Studio."
+FROM_HUB = "{library} downloads the starting weights. The run read them from a file{sha256}. To read a file, write its path into WEIGHTS."
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def training_script(
         title=f"Training {model_title(config)} on {_data_title(config)}",
         origin=ORIGIN.format(run=run) if run else "Generated from settings of CNN Studio.",
         settings=_list_settings(config),
-        differences=[*_differences(config), *notes],
+        differences=[*_differences(config, card), *notes],
         data_template="data_digits" if config.data == "digits" else "data_torchvision" if opened else "data_folder",
         data_path=path,
         data_help=path_help,
@@ -102,7 +104,7 @@ def _list_settings(config: TrainConfig) -> list[str]:
     ]
 
 
-def _differences(config: TrainConfig) -> list[str]:
+def _differences(config: TrainConfig, card: ModelCard) -> list[str]:
     """Return sentences on the differences between the script and CNN Studio."""
     differences = [
         "The order of the images, augmentation and dropout use other random numbers, so results differ as much as between two seeds."
@@ -114,6 +116,8 @@ def _differences(config: TrainConfig) -> list[str]:
             "Images that were skipped, excluded or relabelled in CNN Studio are used here as they are in the folder. Without a test folder, the test "
             "set is a fifth of the images. A damaged image stops the script."
         )
+    family = find_family(config.model)
+    library = "timm" if "timm_name" in family.options else "torchvision"
     conditional = {
         "Mixup and CutMix draw one coefficient for a batch, not one for each image.": bool(config.mixup or config.cutmix)
         and not config.learns_on_features,
@@ -123,6 +127,9 @@ def _differences(config: TrainConfig) -> list[str]:
         and not config.learns_on_features,
         "Precision “auto” is bfloat16 on a CUDA GPU and float32 elsewhere; CNN Studio uses bfloat16 on some CPUs too.": config.precision
         == "auto",
+        FROM_HUB.format(library=library, sha256=f" with the SHA-256 {card.weights_sha256}" if card.weights_sha256 else ""): (
+            config.starting_weights == "pretrained" and family.published != EMBEDDED
+        ),
         "The network is not compiled; CNN Studio compiles it for long runs on a GPU.": config.compile == "auto",
     }
     return differences + [text for text, holds in conditional.items() if holds]

@@ -10,8 +10,8 @@ from torch import nn
 
 
 def active_channels(outputs: torch.Tensor) -> torch.Tensor:
-    """Return which channels are positive anywhere, (C,) bool. outputs: (N, C, ...)."""
-    return (outputs > 0).movedim(1, 0).flatten(1).any(1)
+    """Return which channels are positive anywhere, (C,) bool. outputs: (N, C, ...), or tokens (N, tokens, C)."""
+    return (outputs > 0).movedim(-1 if outputs.ndim == 3 else 1, 0).flatten(1).any(1)
 
 
 class ActivationMonitor:
@@ -31,7 +31,7 @@ class ActivationMonitor:
             hook.remove()
 
     def _record(self, layer: nn.Module, inputs: tuple[torch.Tensor, ...], outputs: torch.Tensor) -> None:
-        """outputs: (N, C, ...). A channel of a layer that is used twice is active if it is in either use."""
+        """outputs: as for `active_channels`. A channel of a layer that is used twice is active if it is in either use."""
         active = active_channels(outputs)
         before = self._is_active.get(layer)
         self._is_active[layer] = active if before is None or before.shape != active.shape else before | active

@@ -18,6 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from cnn_core.device import Arithmetic
 from cnn_core.errors import SettingError
 from cnn_core.models.empty import build_for_state
+from cnn_core.models.hooks import hookable_copy
 from cnn_core.models.registry import build_model, build_on_meta, count_trainable, find_family, pick_options
 from cnn_core.torch_internals import storage_id
 
@@ -81,8 +82,9 @@ def _check_batch(name: str, channels: int, image_size: int, classes: int, batch_
 
 def count_multiply_adds(model: nn.Module, images: torch.Tensor) -> int:
     """Return the multiply-adds of `model.eval()` on `images` (N, C, H, W) in convolutions and matrix products."""
+    frozen = hookable_copy(model)  # the counter fails where a module is called with a parameter that learns
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        model.eval()(images)
+        frozen(images)
     return int(counter.get_total_flops()) // 2
 
 

@@ -9,7 +9,8 @@ import copy
 import torch
 from torch import nn
 
-ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.GELU, nn.SiLU, nn.LeakyReLU, nn.Hardswish, nn.Hardsigmoid)
+ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.GELU, nn.SiLU, nn.LeakyReLU, nn.Hardswish, nn.Hardsigmoid, nn.Mish, nn.PReLU, nn.Tanh)
+TIMM_ACTIVATIONS = "timm.layers.activations"  # its module with layers that compute the same as torch's
 
 
 def hookable_copy(model: nn.Module) -> nn.Module:
@@ -19,8 +20,14 @@ def hookable_copy(model: nn.Module) -> nn.Module:
     return copy.deepcopy(model, shared).eval()
 
 
+def is_activation(layer: nn.Module) -> bool:
+    """Whether `layer` is an activation, of torch or of timm; a sigmoid is a gate."""
+    kind = type(layer)
+    return isinstance(layer, ACTIVATIONS) or (kind.__module__ == TIMM_ACTIVATIONS and kind.__name__ != "Sigmoid")
+
+
 def conv_layers(model: nn.Module) -> dict[str, nn.Conv2d]:
-    """Return the convolutions by dotted name in the order of the forward pass, in which our model families define them."""
+    """Return the convolutions by dotted name as the network defines them: in our own families in the order of the forward pass."""
     return {name: layer for name, layer in model.named_modules() if isinstance(layer, nn.Conv2d)}
 
 

@@ -47,6 +47,7 @@ EVALUATION_FILES = Kind("evaluation-files", 3, "session")  # report, table, imag
 RUN_FILES = Kind("run-files", 1, "session")  # the zip of the ticked runs; version: format and runs
 # Results of functions that Streamlit's decorators cache: their arguments are name and version.
 MODELS = Kind("models", 4)  # up to some 100 MB each
+MAP_LAYERS = Kind("map-layers", 16)  # of a network; some kB each
 IMAGE_SETS = Kind("image-sets", 4)  # mapped from files where the set is large
 PREDICTIONS = Kind("predictions", 64)  # on a person's own images; less than 1 MB each
 THUMBNAILS = Kind("thumbnails", 500)  # of collected images; 28 kB each

@@ -15,6 +15,7 @@ FUNCTIONS = {
     "ReLU": lambda x: np.maximum(x, 0),
     "ReLU6": lambda x: np.clip(x, 0, 6),
     "GELU": lambda x: x * (1 + np.vectorize(math.erf)(x / math.sqrt(2))) / 2,
+    "GELUTanh": lambda x: x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))) / 2,
     "SiLU": lambda x: x / (1 + np.exp(-x)),
     "LeakyReLU": lambda x: np.where(x > 0, x, 0.01 * x),
     "Sigmoid": lambda x: 1 / (1 + np.exp(-x)),
@@ -31,7 +32,9 @@ def compute(step, inputs):
         return np.stack(sums) + operation.bias[channels_of(step), None, None]
     if isinstance(operation, Pooling):
         take = np.max if operation.is_max else np.mean
-        rows, columns = operation.windows.rows, operation.windows.columns
+        _, height, width = first.shape
+        rows = [[y for y in window if 0 <= y < height] for window in operation.windows.rows]  # without padding
+        columns = [[x for x in window if 0 <= x < width] for window in operation.windows.columns]
         return np.stack([[take(first[:, ys][:, :, xs], (1, 2)) for xs in columns] for ys in rows]).transpose(2, 0, 1)
     if isinstance(operation, Affine):
         return operation.scale * first + operation.shift
@@ -49,17 +52,21 @@ def channels_of(step):
     return range(0, len(step.output), max(1, len(step.output) // 3)) if isinstance(step.operation, WeightedSum) else slice(None)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_every_step_is_its_operation_on_what_went_in(family):
-    steps = trace_forward(network(family), random_images(1))
+def assert_arithmetic(steps, network_name):
+    """Every step, computed from what went into it by its operation alone, is what the network computed."""
     for number, step in enumerate(steps[1:], 1):
         assert all(source < number for source in step.sources)
         expected = compute(step, [steps[source].output for source in step.sources])
         if expected is not None:
             shown = step.output[list(channels_of(step))] if isinstance(step.operation, WeightedSum) else step.output
             np.testing.assert_allclose(
-                shown, expected, rtol=1e-4, atol=1e-5, err_msg=f"{family} {number} {step.name} {step.word}"
+                shown, expected, rtol=1e-4, atol=1e-5, err_msg=f"{network_name} {number} {step.name} {step.word}"
             )
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_step_is_its_operation_on_what_went_in(family):
+    assert_arithmetic(trace_forward(network(family), random_images(1)), family)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

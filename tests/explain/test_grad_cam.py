@@ -10,6 +10,7 @@ from captum.attr import LayerGradCam
 from torch import nn
 
 from cnn_core.explain.grad_cam import grad_cam, raw_grad_cam
+from cnn_core.explain.map_layers import find_map_layers
 from cnn_core.models.hooks import conv_layers, hookable_copy
 from cnn_core.models.registry import FAMILIES
 from cnn_core.models.saving import average_with_flipped
@@ -29,7 +30,7 @@ def test_convolutions_are_named_in_the_order_in_which_they_work(family):
         if isinstance(layer, nn.Conv2d):
             layer.register_forward_hook(lambda layer, inputs, outputs, name=name: order.append(name))
     model(random_images(1))
-    assert list(conv_layers(model)) == order
+    assert list(conv_layers(model)) == order == [layer.name for layer in find_map_layers(model, random_images(1))]
     assert all(model.get_submodule(name) is layer for name, layer in conv_layers(model).items())
 
 

@@ -20,17 +20,19 @@ from tests.helpers import tells
 
 # The other families are made of the same parts, or take long to trace: benchmarks/exports.py makes both files of every one.
 TRACED = ("simple", "speed", "resnet9", "resnet20", "mobilenet", "convnext")
-WRITTEN = ("simple", "speed")
+WRITTEN = ("simple", "speed", "timm")
+TRANSFORMER = "test_vit"  # with fused attention
 GREY = ("simple", "mobilenet")
 
 
 def make(folder: Path, family: str) -> tuple[Classifier, ExportCard]:
     """A classifier with drawn weights that mirrors its images and is calibrated, and the card to export it with."""
     torch.manual_seed(1)
-    channels, side = (1 if family in GREY else 3), max(16, FAMILIES[family].smallest)
+    channels, side = (1 if family in GREY else 3), 32 if family == "timm" else max(16, FAMILIES[family].smallest)
+    options = {"width": 0.25, "timm_name": TRANSFORMER}
     card = ModelCard(
         model=family,
-        options={"width": 0.25} if "width" in FAMILIES[family].options else {},
+        options={name: value for name, value in options.items() if name in FAMILIES[family].options},
         classes=("cat", "dog", "<b>owl</b>"),
         channels=channels,
         image_size=side,

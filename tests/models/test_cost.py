@@ -10,7 +10,7 @@ from cnn_core.device import choose_arithmetic
 from cnn_core.errors import SettingError
 from cnn_core.models.cost import activation_bytes, count_multiply_adds, measure_step_seconds, model_cost
 from cnn_core.models.partial_cost import FORWARD_IMAGES, forward_bytes, partial_cost
-from cnn_core.models.registry import FAMILIES, count_parameters
+from cnn_core.models.registry import FAMILIES, build_model, count_parameters
 
 CPU = choose_arithmetic("auto", "auto", torch.device("cpu"))
 CIFAR = {"channels": 3, "image_size": 32, "classes": 10}
@@ -117,3 +117,17 @@ def test_a_wider_model_takes_longer():
         for width in (0.25, 4.0)
     )
     assert wide > 2 * narrow
+
+
+def test_the_cost_of_a_transformer_that_pools_by_attention_is_counted():
+    """Its pooling is called with a parameter that learns."""
+    shape = {"channels": 3, "image_size": 32, "classes": 3, "timm_name": "test_vit3"}
+    model, found = build_model("timm", **shape).eval(), []
+    for layer in model.modules():
+        if isinstance(layer, nn.Linear | nn.Conv2d):
+            layer.register_forward_hook(
+                lambda layer, inputs, out: found.append(layer.weight.numel() * out[0].numel() // len(layer.weight))
+            )
+    with torch.no_grad():
+        model(torch.randn(1, 3, 32, 32))
+    assert sum(found) < model_cost("timm", **shape, batch_size=2).multiply_adds < 1.5 * sum(found), "and those of the attention"

@@ -15,10 +15,12 @@ from cnn_core.models.saving import load_model
 from cnn_core.text import counted
 from cnn_core.training.loop import STOPPED_EARLY
 from tests.helpers import is_a_sentence, tiny_config
+from tests.models.timm_weights import write_weights
 from tests.training.interrupted_runs import EPOCHS, PLACES, STEPS_PER_EPOCH, assert_same_weights, story, train
 
 pytestmark = pytest.mark.usefixtures("every_step")
 
+TRANSFORMER = "test_vit.r160_in1k"
 
 CONFIGS: dict[str, dict[str, Any]] = {
     "adam, dropout, mixup": {"dropout": 0.4, "mixup": 0.5, "clip_norm": 1.0},
@@ -39,6 +41,18 @@ def test_a_run_that_was_stopped_anywhere_continues_to_the_same_bits(
         events = train(config, folder, home, until=place)
         events += train(config, folder, home, resume=True)
         assert_same_weights(folder, tmp_path / "whole")
+        assert story(events) == story(whole)
+
+
+def test_a_transformer_whose_last_blocks_learn_continues_to_the_same_bits(home: Home, image_folder: Path, tmp_path: Path):
+    write_weights(home.weights / f"{TRANSFORMER}.safetensors", TRANSFORMER)
+    chosen: dict[str, Any] = {"model": "timm", "timm_name": TRANSFORMER, "size": 32, "train": "blocks", "head_epochs": 2}
+    config = tiny_config(image_folder, epochs=EPOCHS, trained_blocks=2, ema=0.9, **chosen)
+    whole = train(config, tmp_path / "whole", home)
+    for place in ("after the first step", "after an epoch", "before the last validation"):
+        events = train(config, tmp_path / place, home, until=PLACES[place])
+        events += train(config, tmp_path / place, home, resume=True)
+        assert_same_weights(tmp_path / place, tmp_path / "whole")
         assert story(events) == story(whole)
 
 

@@ -12,6 +12,7 @@ from cnn_core.runs.run import Run
 from cnn_core.text import counted
 from pages.charts.heatmaps import overlay_heatmap
 from pages.shared import cache
+from pages.shared.map_layers import map_layers_of
 from pages.shared.run_models import get_classifier
 from pages.shared.server import get_store
 from pages.shared.text import plain
@@ -26,7 +27,8 @@ VIEWS = "Mean of {views} views: the image, and the image shifted by {shift} {dir
 INK_DIRECTIONS, CORNERS = "up, down, left and right", "to each corner"
 ALSO_FLIPPED = ", each also flipped"
 HEATMAP_NOTE = "Yellow: strongest support for {name}. Resolution: {height}×{width} positions{coarse}."
-NO_CONVOLUTION = "This model has no convolution, so Grad-CAM cannot be computed. Choose another run."
+NO_MAPS = "No layer of this model gives maps, so Grad-CAM cannot be computed. Choose another run."
+NO_SUPPORT = "Grad-CAM is zero everywhere: no position of the last layer with maps supports {name}."
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,20 +112,19 @@ def _describe_views(classifier: "Classifier", views: int) -> str:
 
 @st.cache_data(max_entries=cache.PREDICTIONS.max_entries, show_spinner="Computing Grad-CAM…")
 def _heatmap(weights_key: str, pixels: np.ndarray, name: str, _classifier: "Classifier") -> tuple[np.ndarray | None, str]:
-    """Return Grad-CAM of the last convolution for class `name` over pixels (S, S, C) uint8, and a note about it."""
+    """Return Grad-CAM of the last layer with maps for class `name` over pixels (S, S, C) uint8, and a note about it."""
     from cnn_core.explain.grad_cam import raw_grad_cam, to_heatmap
     from cnn_core.explain.single_image import to_model_input
-    from cnn_core.models.hooks import conv_layers
 
-    layers = list(conv_layers(_classifier.model))
-    if not layers:
-        return None, NO_CONVOLUTION
     card = _classifier.card
+    layers = map_layers_of(_classifier.model, card)
+    if not layers:
+        return None, NO_MAPS
     target = np.array([card.classes.index(name)])
-    raw = raw_grad_cam(_classifier.model, layers[-1], to_model_input(pixels, card), target, is_activated=True)
+    raw = raw_grad_cam(_classifier.model, layers[-1].name, to_model_input(pixels, card), target, is_activated=True)
     heat = to_heatmap(raw, pixels.shape[:2])[0]
     if not heat.any():
-        return None, f"Grad-CAM is zero everywhere: no position of the last convolution supports {plain(name)}."
+        return None, NO_SUPPORT.format(name=plain(name))
     height, width = raw.shape[1:]
     coarse = ", too few for a precise location" if height * width <= TOO_COARSE else ""
     return overlay_heatmap(pixels, heat, OPACITY), HEATMAP_NOTE.format(

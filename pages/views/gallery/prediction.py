@@ -39,7 +39,7 @@ AVERAGE_HELP = (
     "trained with horizontal flips. Usually slightly more accurate."
 )
 HEAT_HELP = (
-    "Grad-CAM (Selvaraju and others, 2017) of the last convolution, drawn over the model input. Yellow: strongest support for the predicted class. "
+    "Grad-CAM (Selvaraju and others, 2017) of the last layer with maps, drawn over the model input. Yellow: strongest support for the predicted class. "
     "Grey: no support."
 )
 NEAREST_HELP = "The training images whose features are most similar to those of your image. All training images are read the first time, which takes a while."

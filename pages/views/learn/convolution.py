@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 
 from cnn_core.data.decoder import DecodedImage
-from cnn_core.errors import ImageError
+from cnn_core.errors import ImageError, RunError
 from cnn_core.inference.confidence import model_key
 from cnn_core.runs.run import Run
 from pages.charts.components.convolution import TracedModel, show_steps
@@ -63,11 +63,12 @@ def show_convolution() -> None:
         image = choose_own_image(classifier.card, KEY, first={FROM_DATA_SET: lambda: choose_data_set_image(run)})
     with picture:
         pixels = _preprocess(image, classifier)
-        if pixels is not None:
+        is_shown = pixels is not None and _has_steps(run, classifier, pixels)
+        if pixels is not None and is_shown:
             _show_layers(run, classifier, pixels)
     with right:
         if pixels is not None:
-            _show_prediction(classifier, pixels)
+            _show_prediction(classifier, pixels, INSTRUCTION if is_shown else "")
         _explain()
 
 
@@ -93,10 +94,24 @@ def _preprocess(image: DecodedImage | None, classifier: "Classifier") -> np.ndar
     return None
 
 
-def _show_prediction(classifier: "Classifier", pixels: np.ndarray) -> None:
+def _has_steps(run: Run, classifier: "Classifier", pixels: np.ndarray) -> bool:
+    """Whether the steps of this network can be shown; say why where they cannot."""
+    try:
+        _trace(_version_of(run), pixels, classifier)
+    except RunError as error:
+        st.info(plain(error), icon=":material/info:")
+        return False
+    return True
+
+
+def _version_of(run: Run) -> str:
+    return model_key(get_store().home.run_folder(run.id))
+
+
+def _show_prediction(classifier: "Classifier", pixels: np.ndarray, instruction: str) -> None:
     prediction = classifier.rank(pixels, classifier.probabilities(pixels[None])[0])
     name, probability = prediction.ranked[0]
-    st.markdown(f"{prediction_text(name)}, probability {probability:.1%}. {INSTRUCTION}")
+    st.markdown(f"{prediction_text(name)}, probability {probability:.1%}. {instruction}".rstrip())
 
 
 def prediction_text(name: str) -> str:
@@ -107,7 +122,7 @@ def prediction_text(name: str) -> str:
 @st.fragment
 def _show_layers(run: Run, classifier: "Classifier", pixels: np.ndarray) -> None:
     """Show the steps. The selected step and channel stay selected when the image changes."""
-    card, network = classifier.card, model_key(get_store().home.run_folder(run.id))
+    card, network = classifier.card, _version_of(run)
     steps = _trace(network, pixels, classifier)
     key = f"{KEY}-{run.id}"
     step, channel = st.session_state.setdefault(key, _first_convolution(steps))

@@ -30,12 +30,18 @@ HELP = (
 AblatedChannels = tuple[str, tuple[int, ...]]  # a convolution and its ablated channels
 WITHOUT_IMAGE = "Without {channels}, {image}: prediction {change}, **{predicted}** with {probability:.1%} (before: {before:.1%})."
 WITHOUT_SAMPLE = "Without {channels}, on {count:,} {split} images, balanced over the classes:"
+NO_CONVOLUTION = "Channel ablation does not apply: this model has no convolution."
 CHOOSE_CHANNELS = "Choose channels, then press Switch off."
 
 
 def show_ablation(subject: EvaluationSubject, evaluation: "Evaluation", image: ChosenImage | None) -> None:
     """Show the choice of layer and channels, and the result for the sample and the chosen image."""
+    from cnn_core.models.hooks import conv_layers
+
     st.header("Channel ablation", help=HELP)
+    if not conv_layers(subject.model()[0]):
+        st.info(NO_CONVOLUTION, icon=":material/info:")
+        return
     st.caption("Switch off channels of a convolution and see which classes depend on them. The saved model is not changed.")
     key = f"ablation-{subject.name}"
     _choose_channels(subject, key)

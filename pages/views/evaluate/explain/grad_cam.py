@@ -1,4 +1,4 @@
-"""Grad-CAM for a chosen convolution and class, as a heatmap over the image."""
+"""Grad-CAM for a chosen layer and class, as a heatmap over the image."""
 
 import numpy as np
 import streamlit as st
@@ -6,6 +6,7 @@ import streamlit as st
 from pages.charts.heatmaps import overlay_heatmap
 from pages.charts.images import image_html
 from pages.shared.evaluation_subject import EvaluationSubject
+from pages.shared.map_layers import map_layers_of
 from pages.shared.text import plain
 from pages.views.evaluate.explain.image_choice import ChosenImage
 
@@ -13,27 +14,28 @@ OVERLAY_ALT = "Heatmap over the image for class {name}"
 NO_SUPPORT = "No position in this layer supports {name}. Choose another class or layer."
 HELP = (
     "Grad-CAM (Selvaraju and others, 2017): the sum of the layer's feature maps (after the activation if there is one), each weighted by the "
-    "gradient of the class's logit. Early layers show fine detail such as edges. Late layers show whole objects at low resolution."
+    "gradient of the class's logit. Early layers show fine detail such as edges. Late layers show whole objects at low resolution. For a transformer, "
+    "the tokens of the patches are arranged as maps."
 )
+LAYER_HELP = "Convolutions, and the tokens before each attention of a transformer, in the order of the forward pass. The last layer is closest to the prediction."
 
 
 @st.fragment
 def show_grad_cam(subject: EvaluationSubject, classes: tuple[str, ...], chosen: ChosenImage) -> None:
     """Show the choice of layer and class, and the heatmap over the image."""
     from cnn_core.explain.grad_cam import raw_grad_cam, to_heatmap
-    from cnn_core.models.hooks import conv_layers
 
     st.header("Grad-CAM", help=HELP)
-    model, _ = subject.model()
-    layers = conv_layers(model)
+    model, card = subject.model()
+    layers = {layer.name: layer for layer in map_layers_of(model, card)}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         layer = st.selectbox(
-            "Convolution",
+            "Explained layer",
             list(layers),
             index=len(layers) - 1,
-            format_func=lambda name: f"{name} · {layers[name].out_channels} channels",
+            format_func=lambda name: f"{name} · {layers[name].channels} channels",
             key=f"grad-cam-layer-{subject.name}",
-            help="In the order of the forward pass. The last convolution is closest to the prediction.",
+            help=LAYER_HELP,
             width=280,
         )
         label = st.selectbox(

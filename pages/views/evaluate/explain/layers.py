@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 LISTED = 24  # most dead channels that are listed by index
 MAPS_HELP = (
     "A feature map is the output of one channel of a layer. It shows where in the image the pattern of the channel occurs, and how strongly. Early "
-    "maps look like the image; later ones are coarse and respond to larger structures. Each map is scaled to its own range."
+    "maps look like the image; later ones are coarse and respond to larger structures. Each map is scaled to its own range. A transformer has tokens "
+    "instead, one for each patch of the image; they are arranged as maps, without class and register tokens."
 )
+NO_FILTERS = "The first layer of this model does not slide filters over the image, so there are none to show."
 FILTERS_HELP = (
     "The first convolution slides these filters (kernels) over the image. A feature map is bright where the image matches its filter. Middle grey is "
     "a weight of 0. Filters of later layers have many input channels and cannot be shown as images."
@@ -78,7 +80,7 @@ def show_feature_maps(subject: EvaluationSubject, image: ChosenImage) -> None:
         index=first,
         format_func=lambda name: _describe(layers[names.index(name)]),
         key=f"maps-layer-{subject.name}",
-        help="Convolutions give positive and negative values; ReLU keeps the positive ones; pooling reduces the resolution.",
+        help="Convolutions and tokens have positive and negative values; ReLU keeps the positive ones; pooling reduces the resolution.",
         width=420,
     )
     _show_channels(layers[names.index(chosen)], f"maps-page-{subject.name}-{chosen}")
@@ -110,10 +112,13 @@ def _describe(layer: "LayerOutput") -> str:
 @st.fragment
 def show_filters(subject: EvaluationSubject) -> None:
     """Show the filters of the first layer."""
-    from cnn_core.explain.feature_maps import render_first_filters
+    from cnn_core.explain.feature_maps import has_image_filters, render_first_filters
 
     st.header("First filters", help=FILTERS_HELP)
-    model, _ = subject.model()
+    model, card = subject.model()
+    if not has_image_filters(model, card.channels):
+        st.info(NO_FILTERS, icon=":material/info:")
+        return
     filters = render_first_filters(model)
     count, height, width, _ = filters.shape
     st.caption(f"{count} filters of {height}×{width} pixels, {origin_of_filters(subject.run.config, model)}.")

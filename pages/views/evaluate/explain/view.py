@@ -9,6 +9,7 @@ from pages.charts.images import image_html
 from pages.charts.predictions import probability_bars
 from pages.shared.chart import show_chart
 from pages.shared.evaluation_subject import CORRECT, SPLITS, WRONG, EvaluationSubject
+from pages.shared.map_layers import map_layers_of
 from pages.shared.text import plain
 from pages.views.evaluate.explain.ablation import show_ablation
 from pages.views.evaluate.explain.grad_cam import show_grad_cam
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from cnn_core.metrics.evaluation import Evaluation
 
 RANKED = 5  # classes whose probabilities are drawn
+NO_MAPS = "No layer of this model gives maps, so Grad-CAM and feature maps cannot be shown. Choose another run."
 PREDICTION = "Prediction: **{name}**, {probability:.1%}{verdict}"
 DIVERGED = (
     "The model diverged: its {} are not finite numbers, so its predictions cannot be explained. Choose another epoch or run."
@@ -29,17 +31,16 @@ DIVERGED = (
 def show_explain(subject: EvaluationSubject) -> None:
     """Show the view."""
     from cnn_core.explain.single_image import has_finite_weights
-    from cnn_core.models.hooks import conv_layers
 
     evaluation = subject.evaluation()
     st.markdown(EXPLAIN)
-    model, _ = subject.model()
+    model, card = subject.model()
     if not len(evaluation):
         st.info(f"This data set has no {SPLITS[subject.split]} images. Choose another split above.", icon=":material/search:")
     elif not has_finite_weights(model):
         st.warning(DIVERGED.format("weights"), icon=":material/warning:")
-    elif not conv_layers(model):
-        st.info("This model has no convolution, so there are no feature maps. Choose another run.", icon=":material/info:")
+    elif not map_layers_of(model, card):
+        st.info(NO_MAPS, icon=":material/info:")
     else:
         _show_one_image(subject, evaluation)
         show_filters(subject)
