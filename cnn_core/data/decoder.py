@@ -7,13 +7,14 @@ error caught.
 """
 
 import io
+import math
 import os
 import stat
 import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -24,6 +25,7 @@ from cnn_core.data.decoding_cost import find_cost
 from cnn_core.data.image_conversion import convert_image, fit_square
 from cnn_core.data.image_formats import FORMATS, SVG_BYTES, as_a_message, other_format, suffix_of
 from cnn_core.data.image_repair import DECODINGS, components_of_first_scan, repair
+from cnn_core.data.kept_form import GREY_MODES, JPEG_START
 from cnn_core.errors import ImageError
 
 MAX_BYTES = 64 * 2**20
@@ -33,7 +35,6 @@ MAX_JPEG_PIXELS = 178_956_970  # Pillow's limit
 MAX_JPEG_MEMORY = 500_000_000  # bytes; a JPEG that takes more is decoded at a half, a quarter or an eighth of its size
 REDUCTIONS = (1, 2, 4, 8)  # that a JPEG decoder offers
 MAX_SIDE = 2048  # pixels, of images that are reduced
-GREY_MODES = ("1", "L", "LA", "I", "F", "I;16", "I;16B")
 UNREADABLE = "is not an image that can be read. Use JPEG, PNG, WebP, BMP or GIF."
 DAMAGED = "is damaged or incomplete. Save or copy it again."
 EMPTY = "is empty. Save or copy it again."
@@ -44,6 +45,7 @@ TOO_COSTLY = "has {what}, so decoding it would take too long or too much memory.
 CANNOT_OPEN = "cannot be opened ({reason}). Check the path and its permissions."
 REDUCED = "Its {was} pixels were reduced to {now}."
 Fit = Literal["crop", "pad", "stretch"]
+Interpolation = Literal["bicubic", "bilinear"]
 
 # Pillow's own limit is higher, and it warns instead of raising an error.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -68,12 +70,13 @@ DECODER_ERRORS = (
 @dataclass(frozen=True)
 class DecodedImage:
     """A decoded image: upright, 8-bit RGB. `notes`: a sentence for every conversion. `size`: of the file, pixels. `is_grey`: the file has a
-    greyscale mode."""
+    greyscale mode. `data`: the file, empty for an image that was never one."""
 
     image: Image.Image
     notes: tuple[str, ...]
     size: tuple[int, int]
     is_grey: bool
+    data: bytes = field(default=b"", repr=False)
 
 
 def read_image(source: Path | bytes, name: str, *, draft: int | None = None) -> DecodedImage:
@@ -86,11 +89,11 @@ def read_image(source: Path | bytes, name: str, *, draft: int | None = None) -> 
         raise ImageError(f"{name} {TOO_COSTLY.format(what=what)}")
     with _guarded(data, name):
         try:
-            return _decode(data, name, draft)
+            return replace(_decode(data, name, draft), data=data)
         except DECODER_ERRORS:
             if find_cost(data, DECODINGS) or (repaired := repair(data)) is None:
                 raise
-        return _decode(repaired, name, draft)
+        return replace(_decode(repaired, name, draft), data=data)
 
 
 def read_reduced(source: Path | bytes, name: str) -> DecodedImage:
@@ -102,12 +105,25 @@ def read_reduced(source: Path | bytes, name: str) -> DecodedImage:
     return replace(decoded, notes=(*decoded.notes, _note_reduction(decoded.size, decoded.image.size)))
 
 
-def to_pixels(image: Image.Image, size: int, channels: int, fit: Fit = "crop") -> np.ndarray:
+def to_pixels(
+    image: Image.Image,
+    size: int,
+    channels: int,
+    fit: Fit = "crop",
+    interpolation: Interpolation = "bicubic",
+    crop_share: float = 1.0,
+) -> np.ndarray:
     """Return the image as the model receives it, uint8 (size, size, channels).
 
     `fit`: the middle square ("crop"), the whole image with black bars ("pad"), or the whole image stretched to a square ("stretch").
+    `interpolation`: of the resizing. `crop_share`: the side of the middle square relative to the short side; 1 is the whole square.
     """
-    return np.asarray(fit_square(image, size, channels, fit)).reshape(size, size, channels)
+    return np.asarray(fit_square(image, size, channels, fit, interpolation, crop_share)).reshape(size, size, channels)
+
+
+def draft_side(size: int, crop_share: float) -> int:
+    """Return the `draft` with which `read_image` decodes an image for `to_pixels`: twice as many pixels a side as the result has."""
+    return math.ceil(2 * size / crop_share)
 
 
 def read_bytes(source: Path | str | bytes, name: str) -> bytes:
@@ -143,7 +159,7 @@ def _guarded(data: bytes, name: str) -> Iterator[None]:
         other = other_format(data[:SVG_BYTES], suffix_of(name.rstrip("”\"'")))
         raise ImageError(f"{name} {as_a_message(other) if other else UNREADABLE}") from None
     except Image.DecompressionBombError:
-        raise _too_many(name, MAX_JPEG_PIXELS if data[:2] == b"\xff\xd8" else MAX_PIXELS) from None
+        raise _too_many(name, MAX_JPEG_PIXELS if data[:2] == JPEG_START else MAX_PIXELS) from None
     except DECODER_ERRORS:
         raise ImageError(f"{name} {DAMAGED}") from None
 
@@ -154,7 +170,7 @@ def _too_many(name: str, limit: int) -> ImageError:
 
 def _decode(data: bytes, name: str, draft: int | None) -> DecodedImage:
     with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
-        size, is_jpeg = opened.size, data[:2] == b"\xff\xd8"
+        size, is_jpeg = opened.size, data[:2] == JPEG_START
         limit = MAX_JPEG_PIXELS if is_jpeg else MAX_WEBP_PIXELS if opened.format == "WEBP" else MAX_PIXELS
         if size[0] * size[1] > limit:
             raise _too_many(name, limit)
