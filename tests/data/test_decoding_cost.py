@@ -170,7 +170,6 @@ def test_every_limit_is_tested():
 
 
 PARTS = [segment(0xE2, b"ICC_PROFILE\0" + bytes((n, 30)) + bytes(60_000)) for n in range(1, 31)]
-MULTI_PICTURE = segment(0xE2, b"MPF\0MM\0*\0\0\0\x08\0\1" + struct.pack(">HHLL", 0xB001, 4, 1, 1) + bytes(4))
 RICH: dict[str, Callable[[], bytes]] = {
     "as many scans as are allowed": lambda: many_scans(MAX_SCANS),
     "a large progressive JPEG with 20 scans": lambda: refining(19, 4000),
@@ -180,7 +179,7 @@ RICH: dict[str, Callable[[], bytes]] = {
     "Photoshop's segments": lambda: before(
         segment(0xED, b"Photoshop 3.0\x008BIM\4\4\0\0\0\0\0\0") + segment(0xEE, b"Adobe\0\x64\0\0\0\0\1")
     ),
-    "a gain map behind a JPEG": lambda: before(MULTI_PICTURE) + encode(PHOTO.convert("L"), "JPEG", progressive=True) * 40,
+    "several images in a JPEG": lambda: encode(PHOTO, "MPO", save_all=True, append_images=[PHOTO.rotate(90)] * 20),
     "the bytes of scans in a comment": lambda: encode(PHOTO, "JPEG", comment=b"\xff\xda\0\x08" * 2000),
     "a video behind a JPEG": lambda: JPEG + np.random.default_rng(0).bytes(30_000_000) + b"\xff\xda" * 500,
     "fill bytes behind a JPEG": lambda: JPEG + b"\xff" * 1_000_000,
