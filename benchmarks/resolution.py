@@ -23,7 +23,8 @@ from cnn_core.config.images import open_images
 from cnn_core.data.decoder import read_image, to_pixels
 from cnn_core.data.imported import ImportedSource
 from cnn_core.data.importer import ImportOptions, import_files
-from cnn_core.data.kept_images import KEPT_SIDE, QUALITY
+from cnn_core.data.kept_form import QUALITY
+from cnn_core.data.kept_images import KEPT_SIDE
 from cnn_core.data.pixel_pool import delete_pools
 from cnn_core.data.source import finish
 from cnn_core.home import KEPT, Home

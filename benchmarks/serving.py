@@ -79,6 +79,8 @@ def make_run(store: Store, data: str) -> str:
         image_size=info.image_size,
         ink=info.ink,
         fit=info.fit,
+        interpolation=info.interpolation,
+        crop_share=info.crop_share,
         fingerprint="",
     )
     torch.manual_seed(0)

@@ -3,8 +3,9 @@
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -42,6 +43,32 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         raise cause from None
     finally:
         scratch.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """What became of files that were to be deleted. freed: bytes. left: the paths that could not be deleted, each with the reason."""
+
+    freed: int = 0
+    left: tuple[tuple[Path, str], ...] = ()
+
+    def __add__(self, other: "Deletion") -> "Deletion":
+        return Deletion(self.freed + other.freed, self.left + other.left)
+
+
+def delete_files(paths: Iterable[Path]) -> Deletion:
+    """Delete files. One that cannot be deleted does not keep the others; one that is already gone counts as deleted."""
+    freed, left = 0, list[tuple[Path, str]]()
+    for path in paths:
+        try:
+            size = path.stat().st_size
+            path.unlink()
+            freed += size
+        except FileNotFoundError:
+            continue
+        except OSError as error:  # in use, on Windows, or without permission
+            left.append((path, error.strerror or str(error)))
+    return Deletion(freed, tuple(left))
 
 
 def find_os_error(error: BaseException) -> OSError | None:

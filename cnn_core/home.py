@@ -11,7 +11,7 @@ studio/
   data/collections/      images that a person collects class by class, until they are imported
   data/choices/          what validation images without test images are used for, of paths that are not imported yet
   data/<name>/           downloaded archives
-  weights/               weights of pretrained networks, <timm name>.safetensors, each with its SHA-256 in a .json
+  weights/               weights of pretrained networks, <name>.safetensors or .pth, each with its SHA-256 in a .json
   runs/<run>/            config.json, model.json, best_model.pth, checkpoint.bin, epochs/, probes.npz, evaluations/,
                          learning/, calibration.json, training_curves.png, predictions.png
   searches.db            the searches and their trials; searches/: the locks of search workers

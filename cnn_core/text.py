@@ -4,6 +4,7 @@ In: numbers. Out: text for messages, tables and charts. Importing this module im
 """
 
 import math
+from collections.abc import Iterable
 
 ABSENT = "–"  # in place of a figure that does not exist
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -13,6 +14,12 @@ LARGE, TINY = 10**6, 1e-4  # from this value on, and below this one, a number is
 def counted(count: int, noun: str, plural: str = "") -> str:
     """Return a count with its noun: "1 image", "1,200 images", "2 classes" (with `plural`)."""
     return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
+
+
+def listed(values: Iterable[object], word: str = "and") -> str:
+    """Return "5, 10 and 20"."""
+    *before, last = map(str, values)
+    return f"{', '.join(before)} {word} {last}" if before else last
 
 
 def percent(fraction: float) -> str:

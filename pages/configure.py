@@ -69,7 +69,7 @@ def configure(task: DataAndModel) -> None:
             show_refusal(error, places)
     with tabs["Network"]:
         compare_models(config, info)
-        if "timm_name" in config.model_options:
+        if "weights" in config.model_options:
             compare_networks(config)
 
 

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from cnn_core.errors import DataError
-from cnn_core.files import write_atomically
+from cnn_core.files import Deletion, delete_files, write_atomically
 
 
 def test_a_file_is_written_and_replaced_whole(tmp_path: Path):
@@ -105,3 +105,13 @@ def test_threads_that_write_the_same_file_at_once_all_succeed_and_leave_a_whole_
     content = path.read_bytes()
     assert len(content) == 10_000 and len(set(content)) == 1
     assert [left.name for left in tmp_path.iterdir()] == ["kept"]
+
+
+def test_a_file_that_cannot_be_deleted_does_not_keep_the_others(tmp_path: Path):
+    paths = [tmp_path / name for name in ("one", "folder", "gone", "two")]
+    paths[0].write_bytes(b"12345")
+    paths[1].mkdir()
+    paths[3].write_bytes(b"123")
+    deletion = delete_files(paths)
+    assert deletion.freed == 8 and [path for path, _ in deletion.left] == [paths[1]] and list(tmp_path.iterdir()) == [paths[1]]
+    assert deletion + delete_files(paths[:1]) == deletion and delete_files([]) == Deletion()

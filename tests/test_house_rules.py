@@ -15,6 +15,12 @@ ENGINE = sorted((ROOT / "cnn_core").rglob("*.py"))
 PAGES = sorted((ROOT / "pages").rglob("*.py"))
 SOURCE = [*ENGINE, *PAGES, ROOT / "app.py"]
 HEAVY = ("torch", "torchvision", "sklearn", "scipy", "matplotlib", "optuna", "onnx", "onnxruntime", "timm", "huggingface_hub")
+OPENING_IMAGES = {  # the first two read a person's files within limits, the others what this program has encoded
+    "cnn_core/data/decoder.py",
+    "cnn_core/data/image_repair.py",
+    "cnn_core/data/catalog.py",
+    "cnn_core/metrics/corruptions.py",
+}
 PRINTING = {"cnn_core/__main__.py"}  # and everything in cnn_core/cli
 
 
@@ -148,6 +154,13 @@ def public_definitions() -> Iterator[tuple[str, str]]:
         for node in tree_of(path).body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 yield node.name, short(path)
+
+
+def test_every_image_of_a_person_goes_through_the_guarded_decoder():
+    nodes = ((short(path), node) for path in SOURCE for node in ast.walk(tree_of(path)) if isinstance(node, ast.Attribute))
+    assert {
+        name for name, node in nodes if node.attr == "open" and ast.unparse(node.value) in ("Image", "PIL.Image")
+    } == OPENING_IMAGES
 
 
 def test_a_name_stands_for_one_class():

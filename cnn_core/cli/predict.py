@@ -62,7 +62,7 @@ def _predict_images(paths: list[Path], classifier: "Classifier") -> CommandResul
     for path in paths:
         try:
             decoded = read_image(path, str(path))
-            prediction = classifier.classify(decoded.image)
+            prediction = classifier.classify(decoded)
         except ImageError as error:
             console.show(Note(f"Error: {error}{_remedy(path)}" if str(path) in str(error) else f"Error: {path}: {error}"))
             continue

@@ -13,6 +13,7 @@ from cnn_core.text import counted
 MAX_NAMED = 4  # settings in a name
 MORE = "{count} more"
 NAMED_BY_MODEL = ("model", "timm_name")  # the title of the model says them
+OF_EARLIER_VERSIONS = {"crop_share": 1.0, "interpolation": "bicubic"}  # nobody chose them: there was no other value
 
 
 def default_settings(config: TrainConfig) -> dict[str, Any]:
@@ -37,7 +38,11 @@ def chosen_settings(config: TrainConfig) -> dict[str, Any]:
 
 def default_name(config: TrainConfig) -> str:
     """Return a name for a run with these settings: "ResNet-9, 30 epochs, learning rate 0.02": the model and what was chosen, at most MAX_NAMED."""
-    chosen = [_named(name, value) for name, value in chosen_settings(config).items() if name not in NAMED_BY_MODEL]
+    chosen = [
+        _named(name, value)
+        for name, value in chosen_settings(config).items()
+        if name not in NAMED_BY_MODEL and OF_EARLIER_VERSIONS.get(name) != value
+    ]
     more = [MORE.format(count=len(chosen) - MAX_NAMED)] if len(chosen) > MAX_NAMED else []
     return ", ".join([model_title(config), *chosen[:MAX_NAMED], *more])
 

@@ -47,6 +47,8 @@ def make_config(**chosen: Any) -> TrainConfig:
         raise to_setting_error(TrainConfig, error) from None
     if "plateau_patience" not in chosen:
         config = _fit_plateau_patience(config)
+    if "head_epochs" not in chosen:
+        config = _fit_head_epochs(config)
     check_together(config)
     return config
 
@@ -56,6 +58,11 @@ def _fit_plateau_patience(config: TrainConfig) -> TrainConfig:
     if config.schedule == "plateau" and 1 < config.patience <= config.plateau_patience:
         return config.model_copy(update={"plateau_patience": config.patience - 1})
     return config
+
+
+def _fit_head_epochs(config: TrainConfig) -> TrainConfig:
+    """Return `config` with default head epochs that leave the other layers half of all epochs."""
+    return config.model_copy(update={"head_epochs": min(config.head_epochs, config.epochs // 2)})
 
 
 def defaults(data: str, chosen: dict[str, Any]) -> dict[str, Any]:

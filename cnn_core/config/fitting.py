@@ -1,21 +1,24 @@
 """Defaults that do not fit the data or another setting: they are lowered, and a sentence says so. A value that a person chose is never changed.
 
 In: settings and the facts of the data set. Out: settings that can be trained, and notes; a DataError for a data set that is too small. The
-plateau patience, which depends on another setting alone, is lowered in `defaults`. Importing this module does not import torch.
+plateau patience and the head epochs, which depend on other settings alone, are lowered in `defaults`. Importing this module does not import torch.
 """
 
 from collections.abc import Collection
 
 from cnn_core.config.defaults import make_config
-from cnn_core.config.schema import FIELDS, TrainConfig
+from cnn_core.config.schema import FIELDS, TrainConfig, has_effect
 from cnn_core.data.source import DataInfo
 from cnn_core.data.splits import count_drawn
 from cnn_core.errors import DataError
+from cnn_core.models.registry import FAMILIES
+from cnn_core.text import counted
 
 LOWERED_BATCH = (
     "The batch size is {batch_size:,} instead of the default of {default:,}, because there are only {count:,} training images."
 )
 LOWERED_PATIENCE = "The plateau patience is {value:,} instead of the default of {default:,}, because early stopping would end the run before that."
+LOWERED_HEAD = "The head alone learns for {value} instead of the default of {default}, so that the other layers learn for half of all epochs."
 
 TOO_FEW_IMAGES = (
     "Data set “{data}” has at most one training image in each class, so none can be used for validation. Add images: at least two training "
@@ -49,6 +52,9 @@ def describe_lowered(config: TrainConfig, info: DataInfo, given: Collection[str]
     default = FIELDS["plateau_patience"].default
     if "plateau_patience" not in given and config.schedule == "plateau" and config.plateau_patience < default:
         notes.append(LOWERED_PATIENCE.format(value=config.plateau_patience, default=default))
+    default = FAMILIES[config.model].defaults.get("head_epochs", 0)
+    if "head_epochs" not in given and has_effect("head_epochs", config.model_dump()) and config.head_epochs < default:
+        notes.append(LOWERED_HEAD.format(value=counted(config.head_epochs, "epoch"), default=default))
     return tuple(notes)
 
 

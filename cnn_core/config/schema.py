@@ -25,7 +25,7 @@ from cnn_core.config.setting import (
 )
 from cnn_core.data.source import DataInfo
 from cnn_core.data.splits import count_drawn
-from cnn_core.models.pretrained_table import NAME, NAME_EXAMPLE, NETWORKS
+from cnn_core.models.pretrained_table import NAME, NAME_EXAMPLE, NETWORKS, TORCHVISION_NETWORKS
 from cnn_core.models.registry import FAMILIES
 
 # Conditions of all settings of a group. A head alone is trained on features of the unchanged images.
@@ -33,7 +33,8 @@ GROUP_CONDITIONS: dict[str, Conditions] = {augmentation.GROUP: {"train": Not("he
 GROUPS = (training.GROUP, network.GROUP, schedule.GROUP, augmentation.GROUP, regularisation.GROUP, hardware.GROUP)
 
 
-AUTOMATIC = "automatic"  # the text of an image size of 0
+AUTOMATIC = "automatic"  # the text of the value 0 of these settings
+AUTOMATIC_AT_0 = ("size", "crop_share")
 
 
 class DataAndModelSettings(BaseModel):
@@ -140,6 +141,13 @@ class TrainConfig(  # pydantic orders fields from the last base class to the fir
         return self.weights if "weights" in FAMILIES[self.model].options else "scratch"
 
     @property
+    def fetched_weights(self) -> str:
+        """The name of the pretrained weights that the run starts from, if they lie in the home once they were fetched (see `weights_source`); else ""."""
+        if self.starting_weights != "pretrained":
+            return ""
+        return self.timm_name if "timm_name" in self.model_options else self.model if self.model in TORCHVISION_NETWORKS else ""
+
+    @property
     def drawn_by(self) -> tuple[float, int] | tuple[float, int, int]:
         """The settings that draw the training and the validation images from those of the data set; a key of what is computed from them."""
         drawn = (self.validation_share, self.seed)
@@ -186,7 +194,7 @@ def value_text(name: str, value: Any) -> str:
         return "–"
     if name == "model":
         return FAMILIES[value].title
-    if name == "size" and not value:
+    if name in AUTOMATIC_AT_0 and not value:
         return AUTOMATIC
     return f"{value:.6g}" if isinstance(value, float) else format_setting(value)
 

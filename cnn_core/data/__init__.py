@@ -11,7 +11,7 @@ layout           classes and splits from the paths of the images
 zip_names, system_files                   how a zip names its members, which files systems leave behind
 decoder          the one guarded image decoder
 image_formats, image_files                which files are images, by their first bytes
-decoding_cost    files that would take too long to decode
+decoding_cost, jpeg_structure, metadata_cost  files that would take too long to decode
 image_conversion, image_repair            any mode and profile -> upright 8-bit sRGB; files with harmless faults
 parallel_decoding, importer               files -> pixels in worker processes -> an imported data set
 index            what every image is, corrections, duplicates, the fingerprint

@@ -7,23 +7,25 @@ error caught.
 """
 
 import io
+import math
 import os
 import stat
 import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from cnn_core.data.decoding_cost import takes_too_long
+from cnn_core.data.decoding_cost import find_cost
 from cnn_core.data.image_conversion import convert_image, fit_square
 from cnn_core.data.image_formats import FORMATS, SVG_BYTES, as_a_message, other_format, suffix_of
-from cnn_core.data.image_repair import components_of_first_scan, repair
+from cnn_core.data.image_repair import DECODINGS, components_of_first_scan, repair
+from cnn_core.data.kept_form import GREY_MODES, JPEG_START
 from cnn_core.errors import ImageError
 
 MAX_BYTES = 64 * 2**20
@@ -33,20 +35,22 @@ MAX_JPEG_PIXELS = 178_956_970  # Pillow's limit
 MAX_JPEG_MEMORY = 500_000_000  # bytes; a JPEG that takes more is decoded at a half, a quarter or an eighth of its size
 REDUCTIONS = (1, 2, 4, 8)  # that a JPEG decoder offers
 MAX_SIDE = 2048  # pixels, of images that are reduced
-GREY_MODES = ("1", "L", "LA", "I", "F", "I;16", "I;16B")
 UNREADABLE = "is not an image that can be read. Use JPEG, PNG, WebP, BMP or GIF."
 DAMAGED = "is damaged or incomplete. Save or copy it again."
 EMPTY = "is empty. Save or copy it again."
 TOO_LARGE = f"is larger than {MAX_BYTES // 2**20} MB. Save it smaller."
 TOO_MANY_PIXELS = "has more than {millions} million pixels. Save it smaller."
 TOO_MUCH_MEMORY = "needs too much memory to decode. Save it smaller, or as a JPEG that is not progressive."
-TOO_SLOW = "takes too long to decode because of its structure. Save it again with another program."
+TOO_COSTLY = "has {what}, so decoding it would take too long or too much memory. Open it and save it again with an image program."
 CANNOT_OPEN = "cannot be opened ({reason}). Check the path and its permissions."
 REDUCED = "Its {was} pixels were reduced to {now}."
 Fit = Literal["crop", "pad", "stretch"]
+Interpolation = Literal["bicubic", "bilinear"]
 
 # Pillow's own limit is higher, and it warns instead of raising an error.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+# Pillow warns of each of up to 65,535 entries of damaged EXIF data, which would fill the log.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 # The errors of Pillow's decoders on damaged and forged files.
 DECODER_ERRORS = (
     OSError,
@@ -66,29 +70,30 @@ DECODER_ERRORS = (
 @dataclass(frozen=True)
 class DecodedImage:
     """A decoded image: upright, 8-bit RGB. `notes`: a sentence for every conversion. `size`: of the file, pixels. `is_grey`: the file has a
-    greyscale mode."""
+    greyscale mode. `data`: the file, empty for an image that was never one."""
 
     image: Image.Image
     notes: tuple[str, ...]
     size: tuple[int, int]
     is_grey: bool
+    data: bytes = field(default=b"", repr=False)
 
 
 def read_image(source: Path | bytes, name: str, *, draft: int | None = None) -> DecodedImage:
     """Decode `source`, called `name` in messages. `draft`: a JPEG may be decoded smaller, though never below this side (pixels).
 
-    Raises ImageError where it is missing, not an image, damaged, or too large.
+    Raises ImageError where it is missing, not an image, damaged, too large, or too expensive to decode.
     """
     data = read_bytes(source, name)
-    if takes_too_long(data):
-        raise ImageError(f"{name} {TOO_SLOW}")
+    if what := find_cost(data):
+        raise ImageError(f"{name} {TOO_COSTLY.format(what=what)}")
     with _guarded(data, name):
         try:
-            return _decode(data, name, draft)
+            return replace(_decode(data, name, draft), data=data)
         except DECODER_ERRORS:
-            if (repaired := repair(data)) is None:
+            if find_cost(data, DECODINGS) or (repaired := repair(data)) is None:
                 raise
-        return _decode(repaired, name, draft)
+        return replace(_decode(repaired, name, draft), data=data)
 
 
 def read_reduced(source: Path | bytes, name: str) -> DecodedImage:
@@ -100,12 +105,25 @@ def read_reduced(source: Path | bytes, name: str) -> DecodedImage:
     return replace(decoded, notes=(*decoded.notes, _note_reduction(decoded.size, decoded.image.size)))
 
 
-def to_pixels(image: Image.Image, size: int, channels: int, fit: Fit = "crop") -> np.ndarray:
+def to_pixels(
+    image: Image.Image,
+    size: int,
+    channels: int,
+    fit: Fit = "crop",
+    interpolation: Interpolation = "bicubic",
+    crop_share: float = 1.0,
+) -> np.ndarray:
     """Return the image as the model receives it, uint8 (size, size, channels).
 
     `fit`: the middle square ("crop"), the whole image with black bars ("pad"), or the whole image stretched to a square ("stretch").
+    `interpolation`: of the resizing. `crop_share`: the side of the middle square relative to the short side; 1 is the whole square.
     """
-    return np.asarray(fit_square(image, size, channels, fit)).reshape(size, size, channels)
+    return np.asarray(fit_square(image, size, channels, fit, interpolation, crop_share)).reshape(size, size, channels)
+
+
+def draft_side(size: int, crop_share: float) -> int:
+    """Return the `draft` with which `read_image` decodes an image for `to_pixels`: twice as many pixels a side as the result has."""
+    return math.ceil(2 * size / crop_share)
 
 
 def read_bytes(source: Path | str | bytes, name: str) -> bytes:
@@ -141,7 +159,7 @@ def _guarded(data: bytes, name: str) -> Iterator[None]:
         other = other_format(data[:SVG_BYTES], suffix_of(name.rstrip("”\"'")))
         raise ImageError(f"{name} {as_a_message(other) if other else UNREADABLE}") from None
     except Image.DecompressionBombError:
-        raise _too_many(name, MAX_JPEG_PIXELS if data[:2] == b"\xff\xd8" else MAX_PIXELS) from None
+        raise _too_many(name, MAX_JPEG_PIXELS if data[:2] == JPEG_START else MAX_PIXELS) from None
     except DECODER_ERRORS:
         raise ImageError(f"{name} {DAMAGED}") from None
 
@@ -152,7 +170,7 @@ def _too_many(name: str, limit: int) -> ImageError:
 
 def _decode(data: bytes, name: str, draft: int | None) -> DecodedImage:
     with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
-        size, is_jpeg = opened.size, data[:2] == b"\xff\xd8"
+        size, is_jpeg = opened.size, data[:2] == JPEG_START
         limit = MAX_JPEG_PIXELS if is_jpeg else MAX_WEBP_PIXELS if opened.format == "WEBP" else MAX_PIXELS
         if size[0] * size[1] > limit:
             raise _too_many(name, limit)

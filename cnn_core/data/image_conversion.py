@@ -44,6 +44,8 @@ def convert_image(opened: Image.Image, notes: list[str]) -> Image.Image:
     opened.load()
     profile = opened.info.get("icc_profile")
     image = rotate_upright(opened, notes)
+    if image is not opened:
+        opened.close()  # frees its pixels, which a rotated image has again
     if image.mode in ("I", "F") or image.mode.startswith("I;"):
         # Pillow's own conversion clips 16-bit values at 255, which makes the image white.
         notes.append(FROM_16_BIT)
@@ -152,9 +154,15 @@ def stretch_to(image: Image.Image, size: tuple[int, int], method: Image.Resampli
 FITS: dict[str, Callable[..., Image.Image]] = {"crop": ImageOps.fit, "pad": pad_to, "stretch": stretch_to}
 
 
-def fit_square(image: Image.Image, size: int, channels: int, fit: str) -> Image.Image:
-    """Return the image as a square of `size` pixels, grey for 1 channel, RGB for 3: the central square ("crop"), the whole image with
-    black bars ("pad"), or the whole image stretched ("stretch")."""
+def fit_square(
+    image: Image.Image, size: int, channels: int, fit: str, interpolation: str = "bicubic", crop_share: float = 1.0
+) -> Image.Image:
+    """Return the image as a square of `size` pixels, grey for 1 channel, RGB for 3: a central square ("crop"), the whole image with
+    black bars ("pad"), or the whole image stretched ("stretch"). An image of that size stays as it is.
+
+    crop_share: the side of the central square, relative to the short side of the image. interpolation: "bicubic" or "bilinear".
+    """
     if image.size != (size, size):
-        image = FITS[fit](image, (size, size), Image.Resampling.BICUBIC)
+        border = {"bleed": (1 - crop_share) / 2} if fit == "crop" else {}
+        image = FITS[fit](image, (size, size), Image.Resampling[interpolation.upper()], **border)
     return image.convert("L" if channels == 1 else "RGB")

@@ -11,7 +11,8 @@ import zlib
 
 from PIL import Image
 
-from cnn_core.data.decoding_cost import JPEG, PNG, scan_headers
+from cnn_core.data.decoding_cost import PNG
+from cnn_core.data.jpeg_structure import JPEG, scan_headers
 
 PNG_TEXTS, PNG_PROFILE = (b"tEXt", b"zTXt", b"iTXt"), b"iCCP"
 END_MARKER = b"\xff\xd9"
@@ -19,6 +20,7 @@ MAX_PROFILE = 2**20  # bytes, Pillow's limit
 MAX_CHECKED_PIXELS = 40_000_000  # of a JPEG without its end, decoded in full: at most 480 MB
 FILLING = 512  # bytes in place of missing rows: they change the image where any are missing
 FILLERS = (b"\x00" * FILLING, b"\xaa" * FILLING, b"\x55" * FILLING)
+DECODINGS = 1 + len(FILLERS)  # that a repaired JPEG takes
 
 
 def repair(data: bytes) -> bytes | None:

@@ -13,12 +13,12 @@ from typing import Any, cast
 import numpy as np
 from PIL import Image
 
-from cnn_core.data.decoder import to_pixels
-from cnn_core.data.image_shape import ImageShape
+from cnn_core.data.image_shape import COMMON_SIZE, USUAL_SIDE, ImageShape
 from cnn_core.data.index.fingerprint import current_fingerprint
 from cnn_core.data.index.index import Index
 from cnn_core.data.kept_images import KeptImages
 from cnn_core.data.pixel_pool import Preparing, open_pool
+from cnn_core.data.preparation import enlarge_square
 from cnn_core.data.source import SPLITS, DataInfo, ImageSet, Loading, Split
 from cnn_core.data.validation_use import AS_TEST, UNDECIDED, describe_use
 from cnn_core.errors import BusyError, DataError
@@ -31,10 +31,22 @@ MAX_NOTES = 20  # skipped files that are named one by one
 WAIT_SECONDS = 0.5
 OPENING, WAITING = "Opening the images", "Another process is importing these images"  # the names of stages
 ENLARGED = (
-    "The images are stored with {stored}×{stored} pixels and enlarged to {side}×{side}, which adds no detail. If the files are larger, remove the "
-    "data set and import it again: photographs are then kept as they are."
+    "The images are stored with {stored}×{stored} pixels and enlarged to {side}×{side}, which adds no detail. If the files are larger, import them "
+    "again under another name: photographs are then kept as they are."
+)
+EARLIER_SQUARES = (
+    "An earlier version stored these photographs with {stored}×{stored} pixels, which shows little of them. To train on more detail, import them again "
+    "under another name, on the Data page or with `python -m cnn_core data import FOLDER --name NAME`, and train on that data set: photographs are then "
+    "kept as they are. Earlier runs go on working with this one."
 )
 NO_IMAGES_LEFT = "The data set has no {split} images left. Undo some of its corrections on the Data page."
+SINGLE_IMAGES = (
+    "The data set has no test images, because no class has more than one image. Add images: at least three of each class."
+)
+LONE_IMAGES = (
+    "Classes with a single training image: {names}. The model hardly learns such a class. Add images: at least ten of each class."
+)
+MAX_NAMED = 5  # classes
 
 
 class ImportedSource:
@@ -113,32 +125,39 @@ class ImportedSource:
         """Return the image at `row` of the index for display: the photograph as it is kept, or the square (S, S, C) uint8. Raises DataError."""
         return np.asarray(self.pool[row]) if self.kept_images is None else self.kept_images.image(row)
 
+    def pixels(self, row: int, info: DataInfo) -> np.ndarray:
+        """Return the image at `row` of the index as a run with `info` receives it, (S, S, C) uint8, made from what is stored. Raises DataError."""
+        if self.kept_images:
+            return self.kept_images.pixels(row, info)
+        square = np.asarray(self.pool[row])
+        return square if info.image_size == len(square) else enlarge_square(square, info.image_size)
+
     def open_pool(self) -> Preparing:
         """Return the pixels of all images in the shape of this source, like `pool`, made if they are needed for the first time. Yields Progress.
 
         Raises DataError.
         """
         info, stored, kept = self.info, self.facts, self.kept_images
-        is_stored = info.image_size == stored["image_size"] and info.fit == stored["options"]["fit"]
+        stored_shape = (stored["image_size"], stored["options"]["fit"], "bicubic", 1.0)
+        is_stored = (info.image_size, info.fit, info.interpolation, info.crop_share) == stored_shape
         if self._shape is None or is_stored:
             return self.pool
         side, squares = info.image_size, self.pool
 
         def make_image(row: int) -> np.ndarray:
-            if kept:
-                return kept.pixels(row, side, info.channels, info.fit)
-            return to_pixels(Image.fromarray(squares[row].squeeze()), side, info.channels)
+            return self.pixels(row, info) if kept else enlarge_square(squares[row], side)
 
         (rows,) = self.index.columns("problem is null", "row")
         shape = (len(squares), side, side, info.channels)
-        return (yield from open_pool(self.folder, f"{side}-{info.fit}", shape, rows, make_image))
+        return (yield from open_pool(self.folder, _pool_name(info), shape, rows, make_image))
 
     def load(self, split: Split) -> Loading:
         """Load one split, yielding Progress. Raises DataError when all training or all test images are excluded."""
         yield Progress(OPENING, 0, 1)
         for needed, count in (("training", self.info.train_count), ("test", self.info.test_count)):
             if not count:
-                raise DataError(NO_IMAGES_LEFT.format(split=needed))
+                is_corrected = self.count("problem is null and (is_excluded or label != given)") > 0
+                raise DataError(NO_IMAGES_LEFT.format(split=needed) if is_corrected else SINGLE_IMAGES)
         rows, labels = self.index.used_rows(split)
         pool = yield from self.open_pool()
         return ImageSet(pool, labels, self._notes() if split == "train" else (), rows)
@@ -151,16 +170,41 @@ class ImportedSource:
         val = self.info.val_count
         return describe_use(self.folder.name, validation_as, val, self.info.test_count) if val else ""
 
-    def _notes(self) -> tuple[str, ...]:
-        """Return the use of validation images without test images, that images are enlarged, the warnings of the listing, one sentence for each skipped file,
-        up to MAX_NOTES, and one for the rest."""
+    @cached_property
+    def are_earlier_squares(self) -> bool:
+        """Whether these are photographs that an earlier version stored as squares so small that a run sees little of them."""
+        if "kept_side" in self.facts or self.facts["image_size"] >= USUAL_SIDE:
+            return False
+        return self.count(f"problem is null and max(width, height) > {max(COMMON_SIZE, self.facts['image_size'])}") > 0
+
+    def _describe_squares(self) -> str:
+        """Return what is lost by the size of the stored squares; "" where nothing is."""
         stored, side = self.facts["image_size"], self.info.image_size
-        is_enlarged = side > stored and self.kept_images is None
-        enlarged = [ENLARGED.format(stored=stored, side=side)] if is_enlarged else []
+        if side > stored and self.kept_images is None:
+            return ENLARGED.format(stored=stored, side=side)
+        return EARLIER_SQUARES.format(stored=stored) if self.are_earlier_squares else ""
+
+    def _describe_lone_images(self) -> str:
+        """Return a sentence on the classes with one training image; "" where there are none."""
+        lone = [f"“{name}”" for name, count in zip(self.info.classes, self.counts["train"], strict=True) if count == 1]
+        more = f" and {len(lone) - MAX_NAMED} more" if len(lone) > MAX_NAMED else ""
+        return LONE_IMAGES.format(names=", ".join(lone[:MAX_NAMED]) + more) if lone else ""
+
+    def _notes(self) -> tuple[str, ...]:
+        """Return the use of validation images without test images, what the size of stored squares loses, the classes with one image, the warnings
+        of the listing, one sentence for each skipped file, up to MAX_NOTES, and one for the rest."""
         count, named = self.index.count_skipped_files(), self.index.skipped_files(MAX_NOTES)
-        warnings = (*filter(None, [self.describe_validation()]), *enlarged, *self.facts.get("warnings", ()))
+        described = (self.describe_validation(), self._describe_squares(), self._describe_lone_images())
+        warnings = (*filter(None, described), *self.facts.get("warnings", ()))
         notes = warnings + tuple(f"{SKIPPED} {file.path}: {file.explanation}" for file in named)
         return (*notes, f"{SKIPPED} {counted(count - len(named), 'more file')}.") if count > len(named) else notes
+
+
+def _pool_name(info: DataInfo) -> str:
+    """Return the name of the pool of images in this shape. Pools of the whole square, resized bicubically, have the name that earlier versions
+    gave them."""
+    share = f"-{info.crop_share}" if info.crop_share != 1 else ""
+    return f"{info.image_size}-{info.fit}{share}{'' if info.interpolation == 'bicubic' else f'-{info.interpolation}'}"
 
 
 def image_names(source: "ImportedSource | OnDemandSource", images: ImageSet) -> Callable[[np.ndarray], list[str]]:

@@ -11,39 +11,40 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from cnn_core.data.decoder import DecodedImage, Fit, read_image, to_pixels
+from cnn_core.data.decoder import DecodedImage, draft_side, read_image, to_pixels
+from cnn_core.data.kept_form import reduce_to, to_kept_jpeg
+from cnn_core.data.source import DataInfo
 from cnn_core.errors import DataError, ImageError
 from cnn_core.home import KEPT
 
 KEPT_SIDE = 512  # pixels
-QUALITY = 95  # of JPEG, with full colour resolution: an error of about one level at 224 pixels
-JPEG_START = b"\xff\xd8"
 DAMAGED = "Data set “{name}” is damaged: its images cannot be read. Remove it and import it again."
 
 
-def encode(decoded: DecodedImage, data: bytes) -> tuple[bytes, Image.Image]:
-    """Return the image encoded as it is kept, and as pixels. `data`: the file that it was decoded from.
+def encode(decoded: DecodedImage) -> tuple[bytes, Image.Image]:
+    """Return the image encoded as it is kept, and as pixels.
 
     A JPEG that needs no conversion stays the same to the byte; other images that are not reduced are encoded without loss.
     """
-    image = decoded.image
-    if max(image.size) > KEPT_SIDE:
-        image = image.copy()
-        image.thumbnail((KEPT_SIDE, KEPT_SIDE), Image.Resampling.BICUBIC)
-    elif (
-        data[:2] == JPEG_START
-        and not decoded.notes
-        and max(decoded.size) <= KEPT_SIDE
-        and len(data) <= image.width * image.height
-    ):
-        return data, image
+    image = reduce_to(decoded.image, KEPT_SIDE)
+    jpeg = _to_jpeg(decoded, image, KEPT_SIDE)
+    if jpeg is not None:
+        return jpeg, image
     out = io.BytesIO()
-    small = image.convert("L") if decoded.is_grey else image
-    if data[:2] == JPEG_START or max(decoded.size) > KEPT_SIDE:
-        small.save(out, "JPEG", quality=QUALITY, subsampling=0)
-    else:
-        small.save(out, "WEBP", lossless=True, method=0, quality=20)
+    (image.convert("L") if decoded.is_grey else image).save(out, "WEBP", lossless=True, method=0, quality=20)
     return out.getvalue(), image
+
+
+def as_kept(decoded: DecodedImage, side: int, *, draft: int) -> Image.Image:
+    """Return the image as a data set that keeps photographs with up to `side` pixels reads it, decoded for squares of half of `draft` pixels."""
+    image = reduce_to(decoded.image, side)
+    jpeg = _to_jpeg(decoded, image, side)
+    is_read_in_full = jpeg is decoded.data and max(image.size) <= draft  # decoded already
+    return image if jpeg is None or is_read_in_full else read_image(jpeg, "the image", draft=draft).image
+
+
+def _to_jpeg(decoded: DecodedImage, image: Image.Image, side: int) -> bytes | None:
+    return to_kept_jpeg(image, decoded.data, side, decoded.size, is_grey=decoded.is_grey, is_converted=bool(decoded.notes))
 
 
 class KeptImages:
@@ -62,9 +63,10 @@ class KeptImages:
         except (OSError, ImageError):
             raise DataError(DAMAGED.format(name=self._folder.name)) from None
 
-    def pixels(self, row: int, size: int, channels: int, fit: Fit) -> np.ndarray:
-        """Return the image at `row` as a square, (size, size, channels) uint8. Raises DataError where it cannot be read."""
-        return to_pixels(self.image(row, draft=2 * size), size, channels, fit)
+    def pixels(self, row: int, info: DataInfo) -> np.ndarray:
+        """Return the image at `row` as a square of the shape that `info` states, (S, S, C) uint8. Raises DataError where it cannot be read."""
+        image = self.image(row, draft=draft_side(info.image_size, info.crop_share))
+        return to_pixels(image, info.image_size, info.channels, info.fit, info.interpolation, info.crop_share)
 
 
 def append_images(folder: Path, encoded: Iterable[tuple[int, bytes]]) -> list[tuple[int, int, int]]:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from cnn_core.data.catalog import CATALOG
-from cnn_core.data.imported import ImportedSource
+from cnn_core.data.imported import EARLIER_SQUARES, ImportedSource
 from cnn_core.data.index.schema import USED
 from cnn_core.home import Home
 from cnn_core.text import counted
@@ -98,6 +98,7 @@ def _warnings(source: ImportedSource, pairs: dict[str, int], summary: dict[str, 
     untested = [name for name, count in zip(info.classes, test, strict=True) if not count]
     is_decided = bool(source.facts["options"].get("validation_as"))
     warnings = [] if is_decided else list(filter(None, [source.describe_validation()]))
+    warnings += [EARLIER_SQUARES.format(stored=source.info.image_size)] if source.are_earlier_squares else []
     warnings += source.facts.get("warnings", ())  # of the listing; earlier versions stored none
     if pairs["across"]:
         warnings.append(f"{_count_pairs(pairs['across'])} {IN_TWO_SPLITS}")

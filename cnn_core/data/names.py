@@ -5,6 +5,7 @@ In: a name or path as typed. Out: the name as runs record it, or the name of a n
 
 import re
 import unicodedata
+from itertools import count
 from pathlib import Path
 
 from cnn_core.data.catalog import CATALOG
@@ -12,6 +13,7 @@ from cnn_core.data.set_bin import is_in_bin
 from cnn_core.errors import DataError
 from cnn_core.home import SET_NAME, Home, checked_set_name
 
+MAX_TITLE = 50  # characters of a name of files that a suggested name is made of
 NAME_MISSING = "Enter a name for the data set."
 NAME_TAKEN = "There already is a data set “{name}”. Choose another name, or remove that data set first."
 IN_CATALOGUE = "“{name}” is a data set of the catalogue. Choose another name."
@@ -46,6 +48,16 @@ def new_set_name(typed: str, home: Home) -> str:
     if home.set_folder(name).exists():
         raise DataError(NAME_TAKEN.format(name=name))
     return name
+
+
+def suggest_set_name(title: str, home: Home) -> str:
+    """Return a name for a new data set from the name of its files, "my-photos-2" where there is a set my-photos; "" where the title gives none."""
+    try:
+        base = to_set_name(title[:MAX_TITLE].replace("/", "-").replace("\\", "-"))
+    except DataError:
+        return ""
+    names = (base if number == 1 else f"{base}-{number}" for number in count(1))
+    return next(name for name in names if name not in CATALOG and not home.set_folder(name).exists())
 
 
 def to_set_name(typed: str) -> str:

@@ -145,7 +145,7 @@ def _decode(
     name = show_name(path)
     data = read_member(archive, Member(*member)) if archive and member else read_bytes(f"{options.source}/{path}", name)
     decoded = read_image(data, name, draft=KEPT_SIDE if options.keeps else 2 * options.size)
-    encoded, image = encode(decoded, data) if options.keeps else (b"", decoded.image)
+    encoded, image = encode(decoded) if options.keeps else (b"", decoded.image)
     pixels[:] = to_pixels(image, options.size, options.channels, options.fit)
     return (None, *decoded.size, digest_of(data)), kinds_of(decoded.notes), encoded
 

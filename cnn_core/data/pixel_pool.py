@@ -12,7 +12,6 @@ import tempfile
 import time
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -21,6 +20,7 @@ import numpy as np
 from cnn_core.data.pixel_file import create_pixel_file
 from cnn_core.errors import DataError
 from cnn_core.events import Progress
+from cnn_core.files import Deletion, delete_files
 from cnn_core.home import POOLS
 from cnn_core.locks import READ_ONLY, try_lock
 
@@ -64,15 +64,9 @@ def pools_of(folder: Path) -> list[Path]:
     return sorted(path for path in (folder / POOLS).glob("*.npy") if path.is_file())
 
 
-def delete_pools(folder: Path) -> int:
-    """Delete all pools of the data set in `folder`, and return their bytes. A run that uses one keeps it until it ends."""
-    freed = 0
-    for path in pools_of(folder):
-        with suppress(OSError):  # in use, on Windows
-            size = path.stat().st_size
-            path.unlink()
-            freed += size
-    return freed
+def delete_pools(folder: Path) -> Deletion:
+    """Delete all pools of the data set in `folder`. A run that uses one keeps it until it ends."""
+    return delete_files(pools_of(folder))
 
 
 def _refusal(name: str, shape: Shape, error: OSError) -> DataError:

@@ -21,6 +21,10 @@ IN_BIN = "Data set “{data}” is in the bin. Restore it on the Data page under
 NO_SUCH_SET = "There is no imported data set “{name}”. Check the name."
 NOT_IN_BIN = "There is no data set “{name}” in the bin. Check the name, or import the images again."
 NAME_TAKEN = "There already is a data set “{name}”, so the one in the bin was not restored. Remove that one first."
+NOT_DELETED = (
+    "{names} could not be deleted as a whole: {path} ({reason}). What else is in the bin was deleted. Check the permissions of the studio home and "
+    "end the programs that use these files, then empty the bin again."
+)
 NOT_MOVED = "Data set “{name}” cannot be moved ({reason}). Check the permissions of the studio home."
 IN_USE = "“{name}” is in use right now. Try again in a moment."
 
@@ -75,13 +79,21 @@ def restore_set(name: str, home: Home, at: int | None = None) -> None:
 
 
 def empty_bin(home: Home, may_delete: Callable[[str], bool] = lambda owner: True) -> list[RemovedSet]:
-    """Delete the data sets in the bin whose owner `may_delete` accepts, and return them. Raises DataError where one cannot be deleted."""
+    """Delete the data sets in the bin whose owner `may_delete` accepts, and return them.
+
+    One that cannot be deleted does not keep the others. Raises DataError then, which names what was left.
+    """
     deleted = [removed for removed in removed_sets(home) if may_delete(removed.owner)]
+    left: dict[str, tuple[Path, str]] = {}
     for removed in deleted:
         try:
             shutil.rmtree(removed.folder)
         except OSError as error:
-            raise DataError(NOT_MOVED.format(name=removed.name, reason=error.strerror or error)) from None
+            left[removed.name] = (Path(error.filename or removed.folder), error.strerror or str(error))
+    if left:
+        path, reason = next(iter(left.values()))
+        names = ", ".join(f"“{name}”" for name in left)
+        raise DataError(NOT_DELETED.format(names=names, path=path.name, reason=reason))
     return deleted
 
 

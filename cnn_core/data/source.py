@@ -11,7 +11,7 @@ from typing import Literal, Protocol, TypeVar, cast
 
 import numpy as np
 
-from cnn_core.data.decoder import Fit
+from cnn_core.data.decoder import Fit, Interpolation
 from cnn_core.events import Progress
 
 Split = Literal["train", "val", "test"]
@@ -30,7 +30,9 @@ class DataInfo:
     centred and scaled like the UCI or the MNIST digits; drawings are prepared the same way. `fit`: how other images become this size (see
     `to_pixels`). `val_count`: validation images of the data set itself; where it is 0, a fraction of the training images is used.
     `class_counts`: training images of each class; empty where they are not known yet. `kept_side`: photographs are kept with up to this long
-    side, pixels, so that a run chooses `image_size` and `fit` (see `image_shape`); 0 where the squares alone are stored. Two runs with the same `fingerprint` used the same images.
+    side, pixels, so that a run chooses `image_size`, `fit`, `interpolation` and `crop_share` (see `image_shape`); 0 where the squares alone are stored.
+    `interpolation`, `crop_share`: how other images are resized and cropped (see `to_pixels`). `stored_side`: the side of
+    stored squares of which those of `image_size` are made; 0 where they are of that size. Two runs with the same `fingerprint` used the same images.
     """
 
     name: str
@@ -45,6 +47,9 @@ class DataInfo:
     val_count: int = 0
     class_counts: tuple[int, ...] = field(default=(), compare=False)
     kept_side: int = 0
+    interpolation: Interpolation = "bicubic"
+    crop_share: float = 1.0
+    stored_side: int = 0
 
     @property
     def shape(self) -> dict[str, int]:

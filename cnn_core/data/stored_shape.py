@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cnn_core.data.decoder import Fit, read_image
+from cnn_core.data.image_shape import COMMON_SIZE
 from cnn_core.data.kept_images import KEPT_SIDE
 from cnn_core.data.listing import Listing
 from cnn_core.data.parallel_decoding import read_file
 from cnn_core.errors import ImageError
 
 MIN_SIZE, MAX_SIZE = 16, 224
-COMMON_SIZE = (
-    64  # pixels: images with no side above this are small: squares of one common side are not resized, others are resized to it
-)
 SAMPLE_SIZE = 200
 
 

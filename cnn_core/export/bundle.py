@@ -12,6 +12,7 @@ from hashlib import sha256
 import numpy as np
 from PIL import Image
 
+from cnn_core.data.decoder import draft_side
 from cnn_core.errors import StudioError
 from cnn_core.events import Progress
 from cnn_core.export.card import ExportCard, make_card
@@ -20,7 +21,9 @@ from cnn_core.export.graph import describe_graph
 from cnn_core.export.model_file import ExportedFile, export_verified
 from cnn_core.export.source_code import merge_imports, source_of
 from cnn_core.export.templating import Code, render_code, render_text
+from cnn_core.export.training_code import image_code
 from cnn_core.export.verification import TOLERANCE, ReferencePredictions, Verification, predict_reference
+from cnn_core.models.saving import ModelCard
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
 
@@ -55,6 +58,8 @@ def pack(card: ExportCard, reference: ReferencePredictions, files: Mapping[str, 
             bundle.writestr(name, to_png(reference.images[index]), zipfile.ZIP_STORED)
         bundle.writestr("expected.json", _expected(card, reference, images, models))
         bundle.writestr("check.py", check_script())
+        if not card.ink:
+            bundle.writestr("prepare.py", prepare_script(card.model_card()))
         bundle.writestr("README.txt", _read_me(card, files, verification))
     return packed.getvalue()
 
@@ -81,6 +86,12 @@ def check_script() -> str:
     code = source_of(*(graph.load for graph in GRAPH_FORMATS.values()))
     packages = Code(" or ".join(graph.package for graph in GRAPH_FORMATS.values()))
     return merge_imports(render_code("check.py.jinja", code=code, loaders=loaders, packages=packages))
+
+
+def prepare_script(card: ModelCard) -> str:
+    """Return the code of prepare.py, which prepares photographs as the program does."""
+    draft = draft_side(card.image_size, card.crop_share)
+    return merge_imports(render_code("prepare.py.jinja", card=card, image_code=image_code(card), draft=draft))
 
 
 def _worst(verifications: Sequence[Verification]) -> Verification:

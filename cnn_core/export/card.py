@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 import cnn_core
 from cnn_core.data.archive import is_printable
-from cnn_core.data.decoder import Fit
+from cnn_core.data.decoder import Fit, Interpolation
 from cnn_core.data.source import Ink
 from cnn_core.errors import RunError
 from cnn_core.inference.confidence import Calibration, load_calibration, model_key
@@ -95,8 +95,12 @@ class ExportCard(BaseModel):
     mean: Annotated[tuple[Annotated[float, Field(ge=-100, le=100)], ...], Field(min_length=1, max_length=3)]
     std: Annotated[tuple[Annotated[float, Field(ge=1e-4, le=100)], ...], Field(min_length=1, max_length=3)]
     fit: Fit = "crop"
+    interpolation: Interpolation = "bicubic"
+    crop_share: Annotated[float, Field(ge=0.01, le=1)] = 1.0
     ink: Ink = ""
     mirror: bool = False
+    kept_side: Annotated[int, Field(ge=0, le=MAX_SIDE)] = 0
+    stored_side: Annotated[int, Field(ge=0, le=MAX_SIDE)] = 0
     weights_sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
     temperature: Annotated[float, Field(ge=1e-3, le=1e6)] = 1.0
     threshold: Fraction = 0.0
@@ -137,7 +141,11 @@ class ExportCard(BaseModel):
             "std",
             "ink",
             "fit",
+            "interpolation",
+            "crop_share",
             "mirror",
+            "kept_side",
+            "stored_side",
             "fingerprint",
             "weights_sha256",
         )

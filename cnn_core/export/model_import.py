@@ -120,7 +120,8 @@ def _settings(card: ExportCard, store: Store) -> TrainConfig:
     is_split_known = None not in (card.validation_share, card.seed)
     split = {name: getattr(card, name) for name in ("validation_share", "seed", "images_per_class")} if is_split_known else {}
     kept = data != UNKNOWN_DATA and open_source(data, store.home).info.kept_side
-    shape = {"size": card.image_size, "fit": card.fit} if kept else {}
+    resizing = {name: getattr(card, name) for name in ("fit", "interpolation", "crop_share")}
+    shape = {"size": card.image_size, **resizing} if kept else {}
     return config.model_copy(update={"data": data, **split, **shape})
 
 

@@ -30,9 +30,9 @@ class TorchvisionSet:
     labels: str = "targets"
     has_split: bool = False
 
-    def open(self, split: str) -> Code:
+    def open(self, split: str, *, is_resized: bool) -> Code:
         chosen = f"split={pyrepr(split)}" if self.has_split else f"train={split == 'train'}"
-        return Code(f"datasets.{self.name}(DATA, {chosen}, download=True)")
+        return Code(f"datasets.{self.name}(DATA, {chosen}, download=True{', transform=resize' if is_resized else ''})")
 
 
 TORCHVISION_SETS = {
@@ -54,6 +54,7 @@ def training_script(
     """
     family, opened = find_family(config.model), TORCHVISION_SETS.get(config.data)
     path, path_help = _place_of_data(config)
+    is_resized = opened is not None and card.image_size != CATALOG[config.data].info.image_size
     script = render_code(
         "script.py.jinja",
         config=config,
@@ -68,8 +69,9 @@ def training_script(
         data_template="data_digits" if config.data == "digits" else "data_torchvision" if opened else "data_folder",
         data_path=path,
         data_help=path_help,
-        open_train=opened and opened.open("train"),
-        open_test=opened and opened.open("test"),
+        open_train=opened and opened.open("train", is_resized=is_resized),
+        open_test=opened and opened.open("test", is_resized=is_resized),
+        is_resized=is_resized,
         labels=opened and Code(opened.labels),
         **training_code(config, card),
     )

@@ -4,16 +4,18 @@ In: a run's settings and the card of its network. Out: values for the templates,
 schedule, optimizer or augmentation is named here: they are classes and functions whose source code is copied.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from inspect import getdoc
 from typing import Any
 
 from cnn_core.config.groups.augmentation import AugmentationSettings
 from cnn_core.config.schema import TrainConfig, label
 from cnn_core.data.batches import Normalise
+from cnn_core.data.decoder import draft_side
 from cnn_core.data.image_conversion import convert_image, fit_square
 from cnn_core.data.image_formats import is_image
 from cnn_core.data.image_repair import repair
+from cnn_core.data.kept_form import reduce_to, to_kept_jpeg
 from cnn_core.data.random_draws import RandomDraws
 from cnn_core.data.splits import draw_of_each, stratified_split
 from cnn_core.export.source_code import source_of, target_of
@@ -68,9 +70,8 @@ def training_code(config: TrainConfig, card: ModelCard) -> dict[str, Any]:
         "constants": _constants(config, card, bool(stages)),
         "split_code": source_of(*map(target_of, (stratified_split, *([draw_of_each] if config.images_per_class else [])))),
         "images_per_class": config.images_per_class,
-        "image_code": source_of(
-            f"{is_image.__module__}:START_BYTES", *map(target_of, (is_image, repair, convert_image, fit_square))
-        ),
+        "image_code": image_code(card, is_image),
+        "draft": draft_side(card.image_size, card.crop_share),
         **_augmentation(config, card),
         **_network(config, card),
         **_optimizer(config, _stage_targets(config) if stages else []),
@@ -79,6 +80,13 @@ def training_code(config: TrainConfig, card: ModelCard) -> dict[str, Any]:
         "forward": Code("forward" if config.compile == "on" else "model"),
         "measured": Code("measured" if config.ema else "model"),
     }
+
+
+def image_code(card: ModelCard, *others: Callable[..., Any]) -> Code:
+    """Return the functions that the template of `load_image` uses, and `others` with the constants that they need."""
+    kept = [reduce_to, to_kept_jpeg] if card.kept_side else []
+    constants = [f"{to_kept_jpeg.__module__}:GREY_MODES", *([f"{is_image.__module__}:START_BYTES"] if others else [])]
+    return source_of(*constants, *map(target_of, (*others, repair, convert_image, fit_square, *kept)))
 
 
 def _stages(config: TrainConfig, plans: Collection[StagePlan]) -> dict[int, Code]:

@@ -38,6 +38,7 @@ class FeatureBatches(TensorBatches):
         super().__init__(None, labels, batch_size=batch_size, shuffle=shuffle, seed=seed)
         self._images: ImageSet | None = images  # until the features are there
         self._layers = layers
+        self.rows = images.rows  # in their data set, (N,) int64; None where it has none
 
     def prepare(self) -> Generator[Progress | Note, None, None]:
         """Read or compute the features, unless they are there. Yields Progress, and a Note where they cannot be kept."""

@@ -17,6 +17,7 @@ from cnn_core.data.imported import ImportedSource, OnDemandSource
 from cnn_core.data.source import DataSource
 from cnn_core.errors import DataError
 from cnn_core.features.feature_file import DIGEST, DIGEST_BYTES, FEATURES, read_features, record_type, write_features
+from cnn_core.files import Deletion, delete_files
 from cnn_core.home import FEATURES_FOLDER
 from cnn_core.locks import try_lock
 
@@ -129,7 +130,9 @@ def open_feature_store(source: DataSource) -> FeatureStore | None:
         if facts["fingerprint"] != source.info.fingerprint.partition("-")[0]:
             return None  # imported or split again since its images were loaded
         info, stored = source.info, (facts["image_size"], facts["options"]["fit"], facts.get("kept_side", 0))
-        preparation = repr((info.image_size, info.channels, info.fit, stored))
+        resizing = (info.interpolation, info.crop_share)
+        own = () if resizing == ("bicubic", 1.0) else resizing  # features of earlier versions stay valid
+        preparation = repr((info.image_size, info.channels, info.fit, stored, *own))
         return FeatureStore(folder, imported.index.digests(), preparation)
     except (DataError, KeyError):
         return None
@@ -140,10 +143,6 @@ def feature_files(folder: Path) -> list[Path]:
     return sorted((folder / FEATURES_FOLDER).glob(f"[!.]*{SUFFIX}"))
 
 
-def drop_features(folder: Path) -> int:
-    """Delete the kept features of the data set in `folder`, which can be computed again; return the bytes that were freed. Raises OSError."""
-    freed = 0
-    for path in feature_files(folder):
-        freed += path.stat().st_size
-        path.unlink(missing_ok=True)
-    return freed
+def drop_features(folder: Path) -> Deletion:
+    """Delete the kept features of the data set in `folder`, which can be computed again."""
+    return delete_files(feature_files(folder))

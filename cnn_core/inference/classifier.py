@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 
 from cnn_core.data.batches import Normalise
+from cnn_core.data.decoder import DecodedImage
 from cnn_core.inference.confidence import load_calibration
 from cnn_core.inference.distribution import FeatureExtractor, TrainingDistribution, load_distribution
 from cnn_core.inference.preprocessing import preprocess
@@ -49,8 +50,8 @@ class Classifier:
         self.distribution: TrainingDistribution | None = load_distribution(folder)
         self._normalise = Normalise(self.card.mean, self.card.std, device)
 
-    def classify(self, image: Image.Image) -> Prediction:
-        """Classify one RGB image. Raises ImageError when a drawing is blank."""
+    def classify(self, image: DecodedImage | Image.Image) -> Prediction:
+        """Classify one RGB image (see `preprocess`). Raises ImageError when a drawing is blank."""
         pixels = preprocess(image, self.card)
         return self.classify_pixels(pixels[None])[0]
 

@@ -21,7 +21,7 @@ from typing import BinaryIO
 import numpy as np
 
 from cnn_core.data.archive import Member, SkippedFile, is_printable, read_member, show_name
-from cnn_core.data.decoder import read_bytes, read_image
+from cnn_core.data.decoder import read_bytes
 from cnn_core.data.layout import normalise_name
 from cnn_core.data.listing import EMPTY_FOLDER, find_images
 from cnn_core.errors import DataError, ImageError, RunError
@@ -29,7 +29,7 @@ from cnn_core.events import Progress
 from cnn_core.files import replacing
 from cnn_core.inference.classifier import Classifier
 from cnn_core.inference.predictions import ImagePrediction, PredictionSummary, UnreadFile, column_names, to_row
-from cnn_core.inference.preprocessing import preprocess
+from cnn_core.inference.preprocessing import preprocess_file
 from cnn_core.models.saving import ModelCard
 from cnn_core.tables import csv_table
 
@@ -195,7 +195,7 @@ def _read_batch(source: Path, files: Sequence[ImageFile], card: ModelCard, has_e
 
 
 def _read_image(source: Path, file: ImageFile, archive: BinaryIO | None, card: ModelCard) -> np.ndarray:
-    """Return one preprocessed image, (S, S, C) uint8, decoded in full as a single one is. Raises ImageError."""
+    """Return one preprocessed image, (S, S, C) uint8. Raises ImageError."""
     if file.reason:
         raise ImageError(f"The file was skipped: {file.reason}.")
     name = show_name(file.path)
@@ -203,7 +203,7 @@ def _read_image(source: Path, file: ImageFile, archive: BinaryIO | None, card: M
         data = read_member(archive, file.member) if archive and file.member else read_bytes(f"{source}/{file.path}", name)
     except OSError as error:
         raise ImageError(f"{name} cannot be read ({error.strerror or error}). Copy it again.") from None
-    return preprocess(read_image(data, name).image, card)
+    return preprocess_file(data, name, card)
 
 
 @contextmanager

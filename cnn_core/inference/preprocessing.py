@@ -1,6 +1,6 @@
 """Preprocessing: an image cropped, scaled and converted as the model's training images were. In: an RGB image. Out: uint8 pixels.
 
-Photographs are cropped, padded or stretched. Digits of the UCI set: NIST's programs normalised their bitmaps before E. Alpaydin and
+Photographs are prepared as those of the data set. Digits of the UCI set: NIST's programs normalised their bitmaps before E. Alpaydin and
 C. Kaynak counted their ink in an 8×8 grid: strokes fill the height and at most three quarters of the width, and ink covers 30.5% of
 the box (within 1.3 percentage points for all ten digits). Digits of MNIST are scaled to fit 20×20 pixels without distortion, their
 centre of mass in the middle of 28×28 (LeCun, Bottou, Bengio and Haffner, 1998, section III-A).
@@ -10,8 +10,9 @@ import numpy as np
 from PIL import Image
 from scipy.ndimage import binary_dilation, distance_transform_edt, label
 
-from cnn_core.data.decoder import to_pixels
+from cnn_core.data.decoder import DecodedImage, read_reduced
 from cnn_core.data.digits import enlarge
+from cnn_core.data.preparation import prepare_file, prepare_image
 from cnn_core.data.source import DataInfo, Ink
 from cnn_core.errors import ImageError
 from cnn_core.models.saving import ModelCard
@@ -31,18 +32,24 @@ MIN_CONTRAST = 0.15  # between ink and paper, 1 for black on white; with less th
 BLANK = "The image shows no drawing. Draw a digit, large and in one colour, or choose another image."
 
 
-def preprocess(image: Image.Image, card: ModelCard | DataInfo) -> np.ndarray:
+def preprocess(image: DecodedImage | Image.Image, card: ModelCard | DataInfo) -> np.ndarray:
     """Return an RGB image as a model of `card`, or one trained on such data, receives it: uint8 (S, S, C).
 
+    A photograph becomes what it becomes in the data set (see `data.preparation`); a DecodedImage is decoded again from its file.
     An image of that size that shows a digit as the training images do is not changed. Raises ImageError when a drawing is blank.
     """
-    if card.ink:
-        grey = _to_grey(image)
-        if grey.shape == (card.image_size, card.image_size) and _is_normalised(grey, card.ink):
-            return grey[..., None]
-        normalise = normalise_mnist if card.ink == "mnist" else normalise_ink
-        return normalise(grey)[..., None]
-    return to_pixels(image, card.image_size, card.channels, card.fit)
+    if not card.ink:
+        return prepare_image(image, card)
+    grey = _to_grey(image.image if isinstance(image, DecodedImage) else image)
+    if grey.shape == (card.image_size, card.image_size) and _is_normalised(grey, card.ink):
+        return grey[..., None]
+    normalise = normalise_mnist if card.ink == "mnist" else normalise_ink
+    return normalise(grey)[..., None]
+
+
+def preprocess_file(data: bytes, name: str, card: ModelCard | DataInfo) -> np.ndarray:
+    """Return an image file, called `name` in messages, as `preprocess` does, decoded once. Raises ImageError."""
+    return preprocess(read_reduced(data, name), card) if card.ink else prepare_file(data, name, card)
 
 
 def _to_grey(image: Image.Image) -> np.ndarray:

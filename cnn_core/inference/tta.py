@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from cnn_core.data.decoder import DecodedImage
 from cnn_core.inference.classifier import Classifier, Prediction
 from cnn_core.inference.preprocessing import preprocess
 from cnn_core.models.saving import ModelCard
@@ -29,7 +30,7 @@ class AveragedPrediction:
     copies: int
 
 
-def classify_averaged(classifier: Classifier, image: Image.Image, *, may_mirror: bool) -> AveragedPrediction:
+def classify_averaged(classifier: Classifier, image: DecodedImage | Image.Image, *, may_mirror: bool) -> AveragedPrediction:
     """Classify one RGB image (see `average_predictions`). Raises ImageError when a drawing is blank."""
     return average_predictions(classifier, preprocess(image, classifier.card), may_mirror=may_mirror)
 

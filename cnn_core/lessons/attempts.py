@@ -17,6 +17,7 @@ from cnn_core.lessons.epoch_effects import RunEpochs, measure_epochs
 from cnn_core.lessons.exercises import VARIANTS, Variant, find_exercise
 from cnn_core.lessons.final_metrics import FinalMetric
 from cnn_core.lessons.same_runs import find_same_run, one_start_at_a_time
+from cnn_core.runs.continuation import check_continuation
 from cnn_core.runs.organizer import RunOrganizer
 from cnn_core.runs.run import Run
 from cnn_core.runs.sharing import hand_over, runs_shared_with, share_run, stop_using
@@ -196,6 +197,19 @@ def stop_attempt(store: Store, attempt: Attempt) -> None:
             stop_using(store.database, run.id, attempt.number)
         elif not hand_over(store.database, run.id):
             store.requests.stop(run.id)
+
+
+def resume_attempt(store: Store, attempt: Attempt) -> None:
+    """Put the runs of the attempt that ended before they were completed back into the queue, in their order.
+
+    Raises StudioError, and resumes none, where their images are no longer those of the attempt or the owner's queue is full.
+    """
+    ended = [run for run in read_runs(store, attempt).runs if run.can_resume and run.origin.startswith(f"{attempt.origin}/")]
+    for run in ended:
+        check_continuation(store, run)
+    store.quota.check_queue(attempt.owner, len(ended))
+    for run in ended:
+        store.queue.resume(run.id)
 
 
 def measure_effect(store: Store, attempt_runs: AttemptRuns, metric: FinalMetric) -> Effect | None:

@@ -28,6 +28,16 @@ NAME = "learning-curves"
 SIZES = (5, 10, 20, 50)  # images of each class
 ASKED = 10  # the size of the question
 DEFAULT_DRAWS, MAX_DRAWS = 3, 5
+# Images of all epochs in which all layers learn, about two minutes at 224 pixels on two CPU cores: a run on more images of many classes has fewer epochs.
+TUNED_IMAGES = 5000
+VALIDATION_SHARES = (
+    0.5,
+    0.4,
+    0.3,
+    0.2,
+)  # the largest that takes no image from any run; more validation images tell smaller differences apart
+# Seconds on two CPU cores, beside the training: of a run, to start, validate and end; of one image, for its features at 224 pixels, and to train on once.
+RUN_SECONDS, FEATURE_SECONDS, TUNED_SECONDS, SCRATCH_SECONDS = 5.0, 0.01, 0.03, 0.003
 MOST_DRAWS = 100  # the number in a label is 100 times the size plus the draw
 TOO_FEW = "Data set “{data}” has fewer than {fewest} training images in every class. Choose a larger data set or add images."
 NO_WAY = "“{prediction}” is not a prediction. Choose one of: {ways}."
@@ -44,9 +54,19 @@ class Training:
     title: str
     settings: Mapping[str, Any]
 
-    def config(self, data: str, size: int, draw: int) -> TrainConfig:
-        """Return the settings on `size` images of each class. Raises SettingError."""
-        return make_config(**{"data": data, "images_per_class": size, "seed": draw, **self.settings})
+    def config(self, data: str, size: int, draw: int, info: DataInfo | None = None) -> TrainConfig:
+        """Return the settings on `size` images of each class. Raises SettingError.
+
+        info: the facts of the data set, which set the validation fraction, and the epochs in which all layers of a pretrained network learn.
+        """
+        config = make_config(**{"data": data, "images_per_class": size, "seed": draw, **self.settings})
+        if info is None:
+            return config
+        fitting: dict[str, Any] = {"validation_share": choose_validation_share(info, config.validation_share)}
+        if config.learning_blocks is None and config.starting_weights != "scratch":
+            most = max(1, TUNED_IMAGES // (size * len(info.classes)))
+            fitting["epochs"] = min(config.epochs, config.head_epochs + most)
+        return config.model_copy(update=fitting)
 
 
 PRETRAINED = {"model": "efficientnet-lite0", "weights": "pretrained", "flip": "random"}
@@ -83,6 +103,36 @@ def sizes_for(info: DataInfo, validation_share: float) -> tuple[int, ...]:
     return sizes
 
 
+def choose_validation_share(info: DataInfo, default: float) -> float:
+    """Return the fraction of the training images to validate on: a larger one than the default where each class still has enough for every size."""
+    sizes = sizes_for(info, default)
+
+    def left(share: float) -> list[int]:
+        return [min(count - count_drawn(count, share), sizes[-1]) for count in info.class_counts]
+
+    larger = (share for share in VALIDATION_SHARES if share > default and left(share) == left(default))
+    return default if info.val_count or not info.class_counts else next(larger, default)
+
+
+def expected_seconds(data: str, info: DataInfo, draws: int) -> float:
+    """Return how long the exercise takes on two CPU cores where no features are kept, in seconds: a rough estimate. Raises DataError as `sizes_for`."""
+    sizes = sizes_for(info, make_config(data=data).validation_share)
+    seconds, validated = 0.0, 0
+    for way in WAYS.values():
+        for size in sizes:
+            config = way.config(data, size, 0, info)
+            images = min(size * len(info.classes), info.train_count)
+            validated = info.val_count or round(config.validation_share * info.train_count)
+            seconds += RUN_SECONDS
+            if config.starting_weights == "scratch":
+                seconds += config.epochs * images * SCRATCH_SECONDS
+            elif not config.learns_on_features:
+                tuned = config.epochs - config.head_epochs
+                seconds += tuned * (images * TUNED_SECONDS + validated * FEATURE_SECONDS) + info.test_count * FEATURE_SECONDS
+    seen = min(info.train_count, draws * sizes[-1] * len(info.classes) + validated) + info.val_count + info.test_count
+    return draws * seconds + seen * FEATURE_SECONDS
+
+
 def start_learning_curves(store: Store, data: str, prediction: str, owner: str = "", draws: int = DEFAULT_DRAWS) -> Attempt:
     """Add the runs to the queue, those on few images first, and return the attempt; the active one if this owner has one.
 
@@ -97,9 +147,10 @@ def start_learning_curves(store: Store, data: str, prediction: str, owner: str =
         return latest.attempt
     from cnn_core.runs.submit import check_can_start, submit  # imports torch
 
-    sizes = sizes_for(open_source(data, store.home).info, make_config(data=data).validation_share)
+    info = open_source(data, store.home).info
+    sizes = sizes_for(info, make_config(data=data).validation_share)
     for way in WAYS.values():
-        check_can_start(way.config(data, sizes[0], 0), store)
+        check_can_start(way.config(data, sizes[0], 0, info), store)
     store.quota.check_queue(owner, len(WAYS) * len(sizes) * draws)
     attempt = add_attempt(store, NAME, data, prediction, owner)
     try:
@@ -107,7 +158,7 @@ def start_learning_curves(store: Store, data: str, prediction: str, owner: str =
             for draw in range(draws):
                 for way in WAYS.values():
                     origin = f"{attempt.origin}/{way.letter}{MOST_DRAWS * size + draw}"
-                    run = submit(way.config(data, size, draw), store, origin=origin, owner=owner)
+                    run = submit(way.config(data, size, draw, info), store, origin=origin, owner=owner)
                     RunOrganizer(store).describe(run, name=RUN_NAME.format(way=way.title, size=size, draw=draw + 1))
     except StudioError:  # the disk quota is used up, or another tab has filled the queue since the check
         stop_attempt(store, attempt)

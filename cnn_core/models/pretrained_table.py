@@ -1,7 +1,8 @@
-"""The pretrained networks of timm that the program offers in a table, and what a network expects of images.
+"""The pretrained networks of timm and torchvision that the program offers in a table, and what a network expects of images.
 
-In: a network's name. Out: facts, kept here so that a table needs neither torch nor timm. A test compares them with timm's. Sources: timm's
-`pretrained_cfg` (input, licence), its state dicts (parameters, size of the file) and the model cards on huggingface.co/timm.
+In: a network's name. Out: facts, kept here so that a table needs neither torch nor timm. Tests compare them with those of the libraries. Sources:
+timm's `pretrained_cfg` (input, licence), its state dicts (parameters, size of the file) and the model cards on huggingface.co/timm; torchvision's
+`Weights.meta` and `transforms`. torchvision has the licence BSD-3-Clause; its EfficientNet-B0 was ported from timm's, so that licence holds.
 """
 
 import re
@@ -27,9 +28,10 @@ class NetworkInput:
 
 @dataclass(frozen=True)
 class PretrainedNetwork:
-    """One network. name: timm's, with the tag of its weights. parameters: with the last layer of the weights. multiply_adds: of the forward pass of
+    """One network. name: timm's, with the tag of its weights; that of the family for others. parameters: with the last layer of the weights. multiply_adds: of the forward pass of
     one image of the side of `expects`, without the last layer. file_bytes: the size of the file of weights. licence: of the weights.
-    depthwise, norm: see `Family`."""
+    depthwise, norm: see `Family`. family: the one that builds it. url: of the file of weights, where that is not on the Hugging Face hub; the end of its
+    name are the first digits of its SHA-256."""
 
     name: str
     title: str
@@ -40,6 +42,8 @@ class PretrainedNetwork:
     expects: NetworkInput
     depthwise: bool = False
     norm: bool = True
+    family: str = "timm"
+    url: str = ""
 
 
 NETWORKS = {
@@ -106,7 +110,52 @@ INSTALLED_NETWORK = PretrainedNetwork(  # a family of its own, "efficientnet-lit
     licence="apache-2.0",
     expects=NetworkInput(224, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), "bicubic", 0.875),
     depthwise=True,
+    family="efficientnet-lite0",
 )
+TORCHVISION_NETWORKS = {
+    network.name: network
+    for network in (
+        PretrainedNetwork(
+            name="mobilenet",
+            title="MobileNetV3 small",
+            parameters=2_542_856,
+            multiply_adds=55_486_400,
+            file_bytes=10_306_454,
+            licence="bsd-3-clause",
+            expects=NetworkInput(224, IMAGENET_MEAN, IMAGENET_STD, "bilinear", 224 / 256),
+            depthwise=True,
+            family="mobilenet",
+            url="https://download.pytorch.org/models/mobilenet_v3_small-047dcff4.pth",
+        ),
+        PretrainedNetwork(
+            name="efficientnet",
+            title="EfficientNet-B0 of torchvision",
+            parameters=5_288_548,
+            multiply_adds=384_534_752,
+            file_bytes=21_444_428,
+            licence="apache-2.0",
+            expects=NetworkInput(224, IMAGENET_MEAN, IMAGENET_STD, "bicubic", 224 / 256),
+            depthwise=True,
+            family="efficientnet",
+            url="https://download.pytorch.org/models/efficientnet_b0_rwightman-7f5810bc.pth",
+        ),
+        PretrainedNetwork(
+            name="convnext",
+            title="ConvNeXt tiny",
+            parameters=28_589_128,
+            multiply_adds=4_454_763_264,
+            file_bytes=114_419_565,
+            licence="bsd-3-clause",
+            expects=NetworkInput(224, IMAGENET_MEAN, IMAGENET_STD, "bilinear", 224 / 236),
+            norm=False,
+            family="convnext",
+            url="https://download.pytorch.org/models/convnext_tiny-983f1562.pth",
+        ),
+    )
+}
+PRETRAINED = {
+    network.name: network for network in (INSTALLED_NETWORK, *NETWORKS.values(), *TORCHVISION_NETWORKS.values())
+}  # the table
 DEFAULT_NETWORK = "mobilenetv4_conv_small.e2400_r224_in1k"
 NAME_EXAMPLE = "resnet50.a1_in1k"
 NAME = re.compile(

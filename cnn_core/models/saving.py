@@ -12,7 +12,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, field_validator
 from torch import nn
 
-from cnn_core.data.decoder import Fit
+from cnn_core.data.decoder import Fit, Interpolation
 from cnn_core.data.source import Ink
 from cnn_core.device import Arithmetic
 from cnn_core.errors import NoModelError, RunError
@@ -29,8 +29,9 @@ class ModelCard(BaseModel):
     """All that is needed beside the weights to classify images: architecture, classes, preprocessing.
 
     options: the model's own settings, by name. mean, std: per channel, 1 for full brightness. ink: the digits whose centring and scaling
-    drawings follow (see `DataInfo`). fit: how images are resized. mirror: whether logits are the mean of those of the image and
-    the mirrored image. fingerprint: of the training data. weights_sha256: of the file of pretrained weights, "" without one that is recorded.
+    drawings follow (see `DataInfo`). fit, interpolation, crop_share: how images are resized (see `to_pixels`). mirror: whether logits are the mean
+    of those of the image and the mirrored image. kept_side, stored_side: how the data set stores its images (see `DataInfo`). fingerprint: of the training
+    data. weights_sha256: of the file of pretrained weights, "" without one that is recorded.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,7 +45,11 @@ class ModelCard(BaseModel):
     std: tuple[float, ...]
     ink: Ink = ""
     fit: Fit = "crop"
+    interpolation: Interpolation = "bicubic"
+    crop_share: float = 1.0
     mirror: bool = False
+    kept_side: int = 0
+    stored_side: int = 0
     fingerprint: str
     weights_sha256: str = ""
 

@@ -13,20 +13,21 @@ from typing import Any
 import timm
 import torch
 from torch import nn
+from torchvision import models
 
 from cnn_core.errors import SettingError
-from cnn_core.models.starting_weights import StateDict, read_weights
+from cnn_core.models.starting_weights import FittedWeights, StateDict, check_names, read_weights
 
 CLOSEST = 3  # names that are suggested for an unknown one
 UNKNOWN_NAME = "timm {version} has no network called “{name}”. Choose {closest}."
 FROM_TABLE = "one of the table"
+TORCHVISION_NAMES = {
+    "mobilenetv3_small_100": "mobilenet_v3_small",
+    "mobilenetv3_large_100": "mobilenet_v3_large",
+}  # others are equal
 UNFIT_SIDE = (
     "The network {name} cannot be built for images of {side}×{side} pixels ({reason}). Choose another network, or images of the size "
     "that it was trained on: {expected}×{expected}."
-)
-OTHER_NETWORK = (
-    "The weights in “{weights}” are not those of {name}: {missing:,} of its {count:,} tensors are missing, {unexpected:,} others are in the "
-    "file and {misshapen:,} have another shape. Choose a file of this network, or the network that the file belongs to."
 )
 
 
@@ -123,39 +124,25 @@ def load_timm_weights(model: TimmNetwork, weights: str) -> TimmNetwork:
 
     timm adapts them: the first layer to grey images, position embeddings to the image size. Raises SettingError for another network's weights.
     """
-    source = {} if weights == "pretrained" else {"state_dict": fit_names(read_weights(Path(weights)), model.name, weights)}
+    source = {} if weights == "pretrained" else {"state_dict": fit_names(read_weights(Path(weights)), model.name, weights).state}
     options = {"pretrained": True, "pretrained_cfg_overlay": source}
     filled = create_backbone(model.name, model.channels, model.image_size, **options)
     model.backbone.load_state_dict(filled.state_dict())
     return model
 
 
-def fit_names(state: StateDict, name: str, weights: str) -> StateDict:
-    """Return the tensors of `state` by timm's names for the network `name`, without the last layer, whose classes may be others.
-
-    Names of torchvision are recognised by the order and the sizes of all tensors. weights: the file's name, for the message. Raises
-    SettingError, which counts missing, unexpected and misshapen tensors, where the weights belong to another network.
-    """
+def fit_names(state: StateDict, name: str, weights: str) -> FittedWeights:
+    """Return the tensors of `state` by timm's names for the network `name`, without the last layer (see `check_names`). Raises SettingError."""
     with torch.device("meta"):
         network: nn.Module = timm.create_model(name)
-    own = network.state_dict()
     heads = find_config(name)["classifier"] or ()
     last = tuple(f"{head}." for head in ((heads,) if isinstance(heads, str) else heads))
-    if own.keys() != state.keys() and _have_same_order(own, state, last):
-        state = {
-            key: value.reshape(own[key].shape) if not key.startswith(last) else value
-            for key, value in zip(own, state.values(), strict=True)
-        }
-    wanted = {key for key in own if not key.startswith(last)}
-    found = {key for key in state if not last or not key.startswith(last)}
-    misshapen = [key for key in wanted & found if state[key].shape != own[key].shape]
-    if wanted != found or misshapen:
-        counts = {"missing": len(wanted - found), "unexpected": len(found - wanted), "misshapen": len(misshapen)}
-        raise SettingError(OTHER_NETWORK.format(weights=weights, name=name, count=len(wanted), **counts), "weights")
-    return {key: state[key] for key in own if key in wanted}
+    return check_names(network.state_dict(), state, last, name, weights, lambda: _torchvision_order(name))
 
 
-def _have_same_order(own: StateDict, state: StateDict, last: tuple[str, ...]) -> bool:
-    """Whether both have the same number of tensors, of the same sizes in the same order, except for those of the last layer."""
-    pairs = zip(own.items(), state.values(), strict=False)
-    return len(own) == len(state) and all(key.startswith(last) or a.numel() == b.numel() for (key, a), b in pairs)
+def _torchvision_order(name: str) -> list[str]:
+    """Return the names of the tensors of torchvision's network of the same kind, in the order of its layers; [] without one."""
+    architecture = name.partition(".")[0]
+    with torch.device("meta"):
+        theirs = TORCHVISION_NAMES.get(architecture, architecture)
+        return list(models.get_model(theirs).state_dict()) if theirs in models.list_models() else []

@@ -7,13 +7,27 @@ Sources: A. Howard et al., Searching for MobileNetV3, 2019; M. Tan and Q. Le, Ef
 2020s, 2022.
 """
 
+import pickle
 from functools import partial
+from http.client import HTTPException
+from pathlib import Path
 
+import torch
 from torch import nn
 from torchvision import models
 
+from cnn_core.errors import SettingError
+from cnn_core.models.starting_weights import FittedWeights, StateDict, check_names, copy_weights, read_weights, rename
+
 SMALL = 64  # pixels: the largest side for which the first layer's stride is halved
 STEM = "features.0.0"  # the first convolution of all three
+WEIGHTS_TAG = "IMAGENET1K_V1"  # of the published weights of all three: torchvision's `DEFAULT` may become another file
+TIMM_NAMES = {"mobilenet_v3_small": "mobilenetv3_small_100"}  # of networks that have another name there
+OWN_LAST = {"convnext_tiny": ("classifier.3.",)}  # the last layer after `convnext` has inserted dropout
+NOT_DOWNLOADED = (
+    "The pretrained weights could not be downloaded ({reason}). Connect this machine to the internet, "
+    "choose a file of weights, or start from scratch."
+)
 
 
 def mobilenet(*, channels: int, image_size: int, classes: int, dropout: float = 0.2) -> nn.Module:
@@ -45,3 +59,58 @@ def _fit_stem(model: nn.Module, channels: int, image_size: int) -> nn.Module:
     new = nn.Conv2d(channels, old.out_channels, kernel, stride, padding, groups=old.groups, bias=old.bias is not None)
     model.set_submodule(STEM, new)
     return model
+
+
+def load_torchvision_weights(model: nn.Module, weights: str, published: str) -> nn.Module:
+    """Copy into `model` the weights of the file `weights`; for "pretrained" those that torchvision downloads (only exported scripts do).
+
+    published: the network's name in torchvision. All that fits is copied, except the last layer; names of timm are recognised. Raises SettingError.
+    """
+    if weights == "pretrained":
+        return copy_weights(model, download(published), weights)
+    return copy_weights(model, with_own_names(read_weights(Path(weights).expanduser()), published), weights)
+
+
+def with_own_names(state: StateDict, published: str) -> StateDict:
+    """Return `state` by the names of torchvision's network `published`, where it has those of timm (see `rename`)."""
+    own, last = _original(published)
+    return rename(own, state, last, lambda: _timm_order(published))
+
+
+def download(published: str) -> StateDict:
+    """Return the weights of torchvision's network `published`, from torch's cache or from download.pytorch.org. Raises SettingError."""
+    try:
+        return dict(models.get_model_weights(published)[WEIGHTS_TAG].get_state_dict(progress=False, check_hash=True))
+    except (
+        OSError,
+        HTTPException,
+        RuntimeError,
+        EOFError,
+        pickle.UnpicklingError,
+    ) as error:  # no network; wrong hash; damaged cache
+        raise SettingError(
+            NOT_DOWNLOADED.format(reason=type(error).__name__),
+            "weights",
+        ) from None
+
+
+def fit_names(state: StateDict, published: str, weights: str) -> FittedWeights:
+    """Return the tensors of `state` by the names of torchvision's network `published` (see `check_names`). Raises SettingError."""
+    own, last = _original(published)
+    return check_names(own, state, last, published, weights, lambda: _timm_order(published))
+
+
+def _original(published: str) -> tuple[StateDict, tuple[str, ...]]:
+    """Return the state dict of torchvision's network `published`, without values, and how the names of its last layer begin."""
+    with torch.device("meta"):
+        network: nn.Module = models.get_model(published)
+    last = [name for name, layer in network.named_modules() if isinstance(layer, nn.Linear)][-1]
+    return network.state_dict(), (f"{last}.", *OWN_LAST.get(published, ()))
+
+
+def _timm_order(published: str) -> list[str]:
+    """Return the names of the tensors of timm's network of the same kind as torchvision's `published`, in the order of its layers."""
+    import timm
+
+    with torch.device("meta"):
+        return list(timm.create_model(TIMM_NAMES.get(published, published)).state_dict())

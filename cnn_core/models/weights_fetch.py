@@ -1,4 +1,4 @@
-"""Fetching the weights of a network of timm from the Hugging Face hub, with progress.
+"""Fetching the weights of a network of timm from the Hugging Face hub, or of one of torchvision from download.pytorch.org, with progress.
 
 In: a network's name and a home. Out: a generator of Progress; when it ends, the checked file is in the home with its SHA-256. An incomplete file is
 kept as `.part`, and the next fetch requests only the rest. The hub's own client names the file, its size and its SHA-256, and knows the person's
@@ -17,24 +17,24 @@ from cnn_core.errors import SettingError
 from cnn_core.events import Progress
 from cnn_core.home import Home
 from cnn_core.locks import try_lock
+from cnn_core.models.pretrained_table import PRETRAINED
 from cnn_core.models.weights_source import (
     CHECKING,
     NO_FIELD,
     NOT_ON_HUB,
-    HubFile,
-    add_weights,
-    cache_source,
+    PublishedFile,
     check_file,
     file_name,
     file_sha256,
     find_cached,
     full_name,
-    hub_file,
+    keep_cached,
+    published_file,
     record_file,
 )
 from cnn_core.text import format_bytes
 
-ASKING = "Asking the Hugging Face hub"
+ASKING = "Looking for the weights"  # a stage
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 REASON_LENGTH = 120
 SHA256_LENGTH = 64  # hexadecimal digits
@@ -55,7 +55,7 @@ NO_CLIENT = (
 
 
 class Published(NamedTuple):
-    """What the hub says of a file. bytes: 0 where it does not say. sha256: "" where it does not say."""
+    """What is known of a published file. bytes: 0 where it is unknown. sha256: its first digits, or all of them; "" where they are unknown."""
 
     url: str
     bytes: int
@@ -64,7 +64,7 @@ class Published(NamedTuple):
 
 
 def fetch_weights(name: str, home: Home) -> Generator[Progress, None, Path]:
-    """Fetch the weights of the network `name` from the Hugging Face hub, or copy them from its cache, and return the kept file. Yields Progress.
+    """Fetch the weights of the network `name` from where they are published, or copy them from a cache, and return the kept file. Yields Progress.
 
     A fetch that is cancelled or interrupted is continued by the next one. Raises SettingError: without a network connection it names the file
     and the folder into which a person can put it.
@@ -72,14 +72,14 @@ def fetch_weights(name: str, home: Home) -> Generator[Progress, None, Path]:
     yield Progress(ASKING, 0, 1)
     name = full_name(name)
     if cached := find_cached(name):
-        return add_weights(name, cached, home, source=cache_source(name))
-    file = hub_file(name)
+        return keep_cached(name, cached, home)
+    file = published_file(name)
     if file is None:
         raise SettingError(NOT_ON_HUB.format(name=name), NO_FIELD)
     place = {"name": name, "url": file.url, "folder": home.weights, "file": file_name(name, file)}
     published = Published(file.url, 0, "", "")
     try:
-        published = _ask_hub(file)
+        published = _ask_hub(file) if file.repository else _known(name, file)
         home.weights.mkdir(parents=True, exist_ok=True)
         with try_lock(home.weights / f".{name}.lock") as is_mine:
             if not is_mine:
@@ -93,7 +93,7 @@ def fetch_weights(name: str, home: Home) -> Generator[Progress, None, Path]:
         raise SettingError(NOT_FETCHED.format(reason=_reason(error), **place), NO_FIELD) from None
 
 
-def _fetch(name: str, file: HubFile, published: Published, home: Home) -> Generator[Progress, None, Path]:
+def _fetch(name: str, file: PublishedFile, published: Published, home: Home) -> Generator[Progress, None, Path]:
     target = home.weights / file_name(name, file)
     partial = target.with_name(f"{target.name}.part{target.suffix}")
     received = partial.stat().st_size if partial.is_file() else 0
@@ -107,18 +107,24 @@ def _fetch(name: str, file: HubFile, published: Published, home: Home) -> Genera
         raise
     yield Progress(CHECKING, 0, 1)
     try:
-        if published.sha256 and file_sha256(partial) != published.sha256:
+        if not file_sha256(partial).startswith(published.sha256):
             raise SettingError(DAMAGED.format(name=name), NO_FIELD)
-        check_file(name, partial)
+        other_classes = check_file(name, partial)
     except SettingError:
         partial.unlink()
         raise
     partial.replace(target)
-    record_file(name, target, home, FROM_HUB.format(url=file.url, revision=published.revision or "main"))
+    source = FROM_HUB.format(url=file.url, revision=published.revision or "main") if file.repository else file.url
+    record_file(name, target, home, source, other_classes)
     return target
 
 
-def _ask_hub(file: HubFile) -> Published:
+def _known(name: str, file: PublishedFile) -> Published:
+    """Return what the table of networks and the name of a file that is not on the hub say."""
+    return Published(file.url, PRETRAINED[name].file_bytes, file.sha256_start, "")
+
+
+def _ask_hub(file: PublishedFile) -> Published:
     """Return what the hub says of `file`. Raises OSError, also for errors of the client's own kinds; ImportError without the client."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
 

@@ -5,6 +5,7 @@ In: a TrainConfig, an image's shape, the arithmetic. Out: a SettingError that sa
 
 import os
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -14,6 +15,7 @@ from cnn_core.device import Arithmetic
 from cnn_core.errors import SettingError
 from cnn_core.models.cost import model_cost
 from cnn_core.models.pretrained_table import NETWORKS
+from cnn_core.models.registry import FAMILIES
 from cnn_core.text import format_bytes
 
 CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")  # of a container on Linux
@@ -23,7 +25,8 @@ TOO_LARGE = "Training needs about {needed} of memory, and this machine has {avai
 SMALLER_BATCH = "Choose a batch size of at most {size:,}."
 ONLY_HEAD = "Choose “head” for “Trained layers”, which needs about {needed}."
 SMALLER_NETWORK = "Choose a smaller network, like {names}."
-SMALLER_MODEL = "Choose a smaller model."
+SMALLER_MODEL = "Choose a smaller model, like {names}."
+NONE_FITS = "Choose smaller images, or train on a machine with more memory."
 
 
 def check_memory(config: TrainConfig, shape: Mapping[str, int], arithmetic: Arithmetic) -> None:
@@ -51,6 +54,12 @@ def _find_remedy(config: TrainConfig, shape: Mapping[str, int], arithmetic: Arit
     def needs(**changes: object) -> int:
         return memory_needed(config.model_copy(update=changes), shape, arithmetic)
 
+    def fits(**changes: object) -> bool:
+        try:
+            return needs(**changes) <= available
+        except SettingError:  # a model that does not take images of this size
+            return False
+
     size = config.batch_size
     while size > SMALLEST_BATCH and needs(batch_size=size) > available:
         size //= 2
@@ -62,7 +71,9 @@ def _find_remedy(config: TrainConfig, shape: Mapping[str, int], arithmetic: Arit
         fitting = [name for name in NETWORKS if needs(timm_name=name) <= available]
         if fitting:
             return "timm_name", SMALLER_NETWORK.format(names=" or ".join(fitting[:2]))
-    return "model", SMALLER_MODEL
+    models = [family for family in FAMILIES.values() if config.starting_weights == "scratch" or family.published]
+    titles = [family.title for family in islice((one for one in models if fits(model=one.name)), 2)]
+    return ("model", SMALLER_MODEL.format(names=" or ".join(titles))) if titles else ("size", NONE_FITS)
 
 
 def device_memory(device: torch.device) -> int | None:

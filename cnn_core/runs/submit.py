@@ -16,7 +16,8 @@ from cnn_core.device import choose_arithmetic, choose_device
 from cnn_core.errors import SettingError
 from cnn_core.events import Note
 from cnn_core.models.cost import check_batch, model_cost
-from cnn_core.models.registry import find_weights, is_depthwise
+from cnn_core.models.registry import is_depthwise
+from cnn_core.models.weights_check import check_weights
 from cnn_core.models.weights_source import require_weights
 from cnn_core.runs.memory import check_memory
 from cnn_core.runs.store import Store
@@ -34,25 +35,25 @@ def check_can_start(config: TrainConfig, store: Store, given: Collection[str] = 
     return _check(config, store, given)[0]
 
 
-def _check(config: TrainConfig, store: Store, given: Collection[str]) -> tuple[DataInfo, TrainConfig]:
-    """Return the facts of the data set and the settings with defaults that fit. Raises as `check_can_start`."""
+def _check(config: TrainConfig, store: Store, given: Collection[str]) -> tuple[DataInfo, TrainConfig, list[str]]:
+    """Return the facts of the data set, the settings with defaults that fit, and notes on both. Raises as `check_can_start`."""
     device = choose_device(config.device)
     depthwise = is_depthwise(config.model, config.timm_name)
     arithmetic = choose_arithmetic(config.precision, config.channels_last, device, depthwise=depthwise)
     info = open_images(config, store.home).info
     check_validation_images(config, info)
+    notes = [*describe_lowered(config, info, given)]
     config = fit_defaults(config, info, given)
     check_batch(config.model, **info.shape, batch_size=min(config.batch_size, 2), **config.model_options)
-    weights = config.starting_weights
-    if weights not in ("scratch", "pretrained"):
-        find_weights(Path(weights).expanduser())
-    if weights == "pretrained" and "timm_name" in config.model_options:
-        require_weights(config.timm_name, store.home)
+    if config.starting_weights not in ("scratch", "pretrained"):
+        notes.append(check_weights(config.model, info.shape, config.model_options))
+    if config.fetched_weights:
+        require_weights(config.fetched_weights, store.home)
     check_memory(config, info.shape, arithmetic)
     count = config.count_training_images(info)
     if config.batch_size > count:
         raise SettingError(TOO_LARGE_BATCH.format(batch_size=config.batch_size, count=count), "batch_size")
-    return info, config
+    return info, config, [note for note in notes if note]
 
 
 def submit(
@@ -60,14 +61,14 @@ def submit(
 ) -> str:
     """Check `config`, add a waiting run to the store (`prepare` and `options`: see Store.create) and return its id.
 
-    Arguments and errors as `check_can_start`. The run's log begins with a note for each default that was lowered.
+    Arguments and errors as `check_can_start`. The run's log begins with a note for each default that was lowered,
+    and on a last layer of the starting weights that is not used.
     """
-    info, fitted = _check(config, store, given)
-    notes = [Note(text) for text in describe_lowered(config, info, given)]
+    info, fitted, notes = _check(config, store, given)
 
     def add_notes(run: str, folder: Path) -> None:
         prepare(run, folder)
-        store.log.append(run, notes)
+        store.log.append(run, [Note(text) for text in notes])
 
     return store.create(fitted, prepare=add_notes, work=training_work(fitted, info), **options)
 

@@ -21,7 +21,10 @@ from cnn_core.errors import SettingError
 NOT_SEARCHABLE = frozenset(name for name in TrainConfig.model_fields if name == "data" or metadata(name).group == hardware.GROUP)
 SEARCHABLE = tuple(name for name in TrainConfig.model_fields if name not in NOT_SEARCHABLE)
 TEXTS_WITH_COMMAS = ("knots", "drop_at")  # their values are separated by semicolons
-LISTED = ("size",)  # every value takes disk space of its own, so these numbers are no range
+LISTED = {
+    "size": "96,128,224",
+    "crop_share": "0.75,0.875,1",
+}  # every value takes disk space of its own, so these numbers are no range
 LOG = " log"
 SYNTAX_HINT = "Write for example learning_rate=0.0001..0.1 log, depth=1..4 or optimizer=adam,sgd."
 NO_SETTING = f"No setting to vary. Name at least one. {SYNTAX_HINT}"
@@ -31,7 +34,7 @@ NOT_COMPARABLE = "{setting} cannot be searched, because trials that differ in it
 NOT_RISING = "{setting} is searched from {low:g} to {high:g}. Enter the lower number first."
 NO_LOGARITHM = "{setting} starts at {low:g}, which has no logarithm. Start above 0, or leave out “log”."
 TOO_FEW_VALUES = "{setting} has fewer than two values. Enter at least two, or set it for all trials."
-NO_RANGE = "{setting} is searched as a list of values, because the images are prepared for each of them. Write for example {name}=96,128,224."
+NO_RANGE = "{setting} is searched as a list of values, because the images are prepared for each of them. Write for example {name}={values}."
 SAME_VALUE = "{setting} has the same value twice. Enter each value once."
 
 
@@ -98,7 +101,7 @@ def _check_name(name: str) -> None:
 def _check_range(dimension: Range) -> None:
     name = dimension.name
     if name in LISTED:
-        raise SettingError(NO_RANGE.format(setting=title(name), name=name), name)
+        raise SettingError(NO_RANGE.format(setting=title(name), name=name, values=LISTED[name]), name)
     if not takes_range(name):
         raise SettingError(f"{title(name)} is not a number. Enter a list of values, like {name}={_example(name)}.", name)
     low, high = validate_value(name, dimension.low), validate_value(name, dimension.high)
@@ -223,7 +226,7 @@ def _parse(line: str) -> Dimension:
     _check_name(name)
     low, dots, high = text.removesuffix(LOG).partition("..")
     if dots and name in LISTED:
-        raise SettingError(NO_RANGE.format(setting=title(name), name=name), name)
+        raise SettingError(NO_RANGE.format(setting=title(name), name=name, values=LISTED[name]), name)
     if dots and takes_range(name):
         return Range(name, validate_value(name, low.strip()), validate_value(name, high.strip()), text.endswith(LOG))
     pieces = [piece.strip() for piece in text.split(";" if name in TEXTS_WITH_COMMAS else ",")]

@@ -14,10 +14,9 @@ from urllib.parse import parse_qs
 
 import numpy as np
 
-from cnn_core.data.decoder import read_reduced
 from cnn_core.errors import ImageError
 from cnn_core.inference.classifier import Classifier, Prediction
-from cnn_core.inference.preprocessing import preprocess
+from cnn_core.inference.preprocessing import preprocess_file
 from cnn_core.serving.batching import Batcher
 from cnn_core.serving.help_page import help_text
 from cnn_core.serving.messages import (
@@ -130,7 +129,7 @@ class Endpoint:
 
     def _decode(self, content: bytes) -> np.ndarray:
         """Return the preprocessed image, uint8 (S, S, C); runs in a thread."""
-        return preprocess(read_reduced(content, "The image").image, self._classifier.card)
+        return preprocess_file(content, "The image", self._classifier.card)
 
     def health(self) -> dict[str, Any]:
         """Return counts since the start; `images` were classified in `batches` passes of the network."""

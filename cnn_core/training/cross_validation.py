@@ -5,10 +5,7 @@ that was trained without it. Each fold is saved as soon as it is done, so that c
 is saved with the rows of the images, and stays valid when labels are corrected or images are excluded.
 """
 
-import hashlib
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Generator
 from functools import partial
 from pathlib import Path
 
@@ -19,16 +16,26 @@ from cnn_core.config.schema import TrainConfig
 from cnn_core.data.source import DataInfo, DataSource, ImageSet
 from cnn_core.data.splits import draw_folds
 from cnn_core.device import choose_device, determinism
-from cnn_core.errors import DataError, StudioError
+from cnn_core.errors import DataError
 from cnn_core.events import Progress, Steps
 from cnn_core.features.kept_layers import read_for_model
 from cnn_core.features.store import FeatureStore, open_feature_store
 from cnn_core.files import write_atomically
 from cnn_core.home import EVALUATIONS
 from cnn_core.inference.logits import compute_logits
-from cnn_core.metrics.evaluation import Evaluation
 from cnn_core.models.registry import min_image_side
+from cnn_core.training.head_cross_validation import FOLDS as HEAD_FOLDS
 from cnn_core.training.loop import Trainer
+from cnn_core.training.out_of_fold import (
+    OutOfFoldPredictions,
+    digest,
+    read_logits,
+    read_out_of_fold,
+    recipe_key,
+    rows_of,
+    save_out_of_fold,
+    writing,
+)
 from cnn_core.training.recipe import load_training_images, make_trainer
 from cnn_core.training.stages import HEAD, StagePlan, plan_stages
 
@@ -38,39 +45,7 @@ TOTAL_IMAGES, MIN_EPOCHS, MAX_EPOCHS = 300_000, 4, 30  # images of all epochs to
 BATCH = 500
 QUICK = {"model": "speed", "width": 0.5, "activation": "relu", "batch_size": 64}
 MODEL_STAGE = "Model {number} of {folds}"
-NOT_SAVED = "The predictions could not be written ({reason}). Free some disk space and start again; folds that are done are not trained again."
 TOO_FEW_IMAGES = "{count} images are too few for {folds} folds. Add images."
-
-
-@dataclass(frozen=True, eq=False)
-class OutOfFoldPredictions:
-    """`logits` (N, classes) float32, perhaps a memory-mapped file, of the images in `rows` (N,) int64 of the set, ascending.
-
-    `key`: identifies the settings.
-    """
-
-    classes: tuple[str, ...]
-    logits: np.ndarray
-    rows: np.ndarray
-    key: str
-
-    def covers(self, rows: np.ndarray) -> bool:
-        """Whether all of `rows` (n,) are among these images."""
-        return bool(np.isin(rows, self.rows).all())
-
-    def evaluate(self, images: ImageSet) -> Evaluation:
-        """Return the evaluation of `images`, in their order and with their current labels."""
-        rows = rows_of(images)
-        logits = self.logits if np.array_equal(self.rows, rows) else self.logits[np.searchsorted(self.rows, rows)]
-        return Evaluation(
-            self.classes, logits, images.labels, key=f"{self.key}-{_digest(rows.tobytes(), images.labels.tobytes())}"
-        )
-
-
-def rows_of(images: ImageSet) -> np.ndarray:
-    """Return the rows (N,) int64 of images that come from an imported set."""
-    assert images.rows is not None, "images of an imported set have rows"
-    return images.rows
 
 
 def quick_recipe(config: TrainConfig, image_size: int, count: int) -> TrainConfig:
@@ -94,6 +69,11 @@ def quick_recipe(config: TrainConfig, image_size: int, count: int) -> TrainConfi
         precision=config.precision,
         **QUICK,
     )
+
+
+def count_folds(recipe: TrainConfig) -> int:
+    """Return the usual number of folds: HEAD_FOLDS for heads on kept features, which take seconds, as at the end of their training; else FOLDS."""
+    return HEAD_FOLDS if recipe.learns_on_features else FOLDS
 
 
 def cross_validate_run(
@@ -133,7 +113,7 @@ def cross_validate(
     recipe = make_config(**{**recipe.model_dump(), "patience": 0})
     fold_of = stratified_folds(images.labels, folds, recipe.seed)
     place = folder / EVALUATIONS
-    with _writing():
+    with writing():
         place.mkdir(parents=True, exist_ok=True)
     key = _fold_key(images, info, recipe, folds)
     for old in place.glob("fold-*.npy"):
@@ -141,16 +121,16 @@ def cross_validate(
             old.unlink(missing_ok=True)
     paths = [place / f"fold-{key}-{number}.npy" for number in range(folds)]
     for number, path in enumerate(paths):
-        if _read_logits(path, ((fold_of == number).sum(), len(info.classes))) is None:
+        if read_logits(path, ((fold_of == number).sum(), len(info.classes))) is None:
             logits = yield from _held_out_logits(images, info, recipe, fold_of, number, folds, store)
-            with _writing():
+            with writing():
                 write_atomically(path, partial(np.save, arr=logits))
     logits = np.empty((len(images), len(info.classes)), np.float32)
     for number, path in enumerate(paths):
         logits[fold_of == number] = np.load(path)
-    predictions = OutOfFoldPredictions(info.classes, logits, rows_of(images), _recipe_key(info, recipe, folds))
-    with _writing():
-        _save(folder, predictions)
+    predictions = OutOfFoldPredictions(info.classes, logits, rows_of(images), folds, recipe_key(info, recipe, folds))
+    with writing():
+        save_out_of_fold(folder, predictions)
     for path in paths:
         path.unlink(missing_ok=True)
     return predictions
@@ -200,52 +180,6 @@ def _train(trainer: Trainer, stage: str) -> Generator[Progress, None, None]:
             yield Progress(stage, event.step, total)
 
 
-def read_out_of_fold(folder: Path, info: DataInfo, recipe: TrainConfig, folds: int = FOLDS) -> OutOfFoldPredictions | None:
-    """Return the saved result of a cross-validation with `recipe` on the images of `info`, or None."""
-    key = _recipe_key(info, recipe, folds)
-    path = folder / EVALUATIONS / f"unseen-{key}.npy"
-    try:
-        rows = np.load(path.with_suffix(".rows.npy"), allow_pickle=False)
-        logits = _read_logits(path, (len(rows), len(info.classes)))
-        is_valid = rows.dtype == np.int64 and bool((np.diff(rows) > 0).all())
-    except Exception:  # missing or damaged: it is computed again
-        return None
-    return OutOfFoldPredictions(info.classes, logits, rows, key) if is_valid and logits is not None else None
-
-
-def _read_logits(path: Path, shape: tuple[int, int]) -> np.ndarray | None:
-    try:
-        logits = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception:  # missing or damaged
-        return None
-    return logits if logits.dtype == np.float32 and logits.shape == tuple(shape) else None
-
-
-@contextmanager
-def _writing() -> Iterator[None]:
-    """Raise StudioError where the block cannot write its files."""
-    try:
-        yield
-    except OSError as error:
-        raise StudioError(NOT_SAVED.format(reason=error.strerror or error)) from None
-
-
-def _save(folder: Path, predictions: OutOfFoldPredictions) -> None:
-    path = folder / EVALUATIONS / f"unseen-{predictions.key}.npy"
-    write_atomically(path.with_suffix(".rows.npy"), lambda file: np.save(file, predictions.rows))
-    write_atomically(path, lambda file: np.save(file, predictions.logits))
-
-
-def _recipe_key(info: DataInfo, recipe: TrainConfig, folds: int) -> str:
-    """Return a key of the recipe, the shape of the images, and the set as it was imported and split, without its corrections."""
-    recipe = make_config(**{**recipe.model_dump(), "patience": 0})
-    return _digest(info.fingerprint.partition("-")[0], info.image_size, info.fit, info.classes, recipe.model_dump_json(), folds)
-
-
 def _fold_key(images: ImageSet, info: DataInfo, recipe: TrainConfig, folds: int) -> str:
     """Return a key of the recipe and of every image and label."""
-    return _digest(_recipe_key(info, recipe, folds), rows_of(images).tobytes(), images.labels.tobytes())
-
-
-def _digest(*facts: object) -> str:
-    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+    return digest(recipe_key(info, recipe, folds), rows_of(images).tobytes(), images.labels.tobytes())

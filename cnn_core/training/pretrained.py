@@ -11,13 +11,13 @@ from cnn_core.models.weights_source import read_record, require_weights
 
 
 def with_weights_file(config: TrainConfig, home: Home) -> TrainConfig:
-    """Return `config` with the path of the kept file as starting weights, where they are the pretrained ones of a network of timm.
+    """Return `config` with the path of the kept file as starting weights, where they are pretrained ones that are fetched.
 
     Raises SettingError where the file is missing, or is not the one that was kept.
     """
-    if "timm_name" not in config.model_options or config.starting_weights != "pretrained":
+    if not config.fetched_weights:
         return config
-    return config.model_copy(update={"weights": str(require_weights(config.timm_name, home))})
+    return config.model_copy(update={"weights": str(require_weights(config.fetched_weights, home))})
 
 
 def recorded_sha256(weights: str) -> str:

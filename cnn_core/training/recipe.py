@@ -46,6 +46,7 @@ from cnn_core.training.stages import VALIDATION_BATCH, make_stages
 
 PREPARATION_IMAGES = 5000  # images from which a model with a `prepare` method computes its first layer
 TOO_LARGE_BATCH = "Batch size is {batch_size:,}, more than the {count:,} training images. Choose a smaller batch size."
+NO_PREDICTIONS = "The out-of-fold predictions could not be written ({reason}). Free some disk space."
 NO_FIGURES = "The images of the curves and the predictions could not be written ({reason}). Free some disk space."
 
 
@@ -86,6 +87,11 @@ def train_run(
         save_card(folder, card)
         yield from session
         out_of_fold = yield from cross_validation.run(session.config)
+        if out_of_fold and not config.images_per_class:  # of all training images, for their label errors
+            try:
+                out_of_fold.save(folder, source.info, session.config)
+            except OSError as error:
+                yield Note(NO_PREDICTIONS.format(reason=error.strerror or error))
 
         test = yield from source.load("test")
         yield from map(Note, test.notes)
@@ -102,8 +108,8 @@ def train_run(
         yield Finished(
             test_accuracy=evaluation.accuracy,
             test_loss=evaluation.loss,
-            out_of_fold_accuracy=None if out_of_fold is None else out_of_fold.float().mean().item(),
-            out_of_fold_images=0 if out_of_fold is None else len(out_of_fold),
+            out_of_fold_accuracy=out_of_fold.accuracy if out_of_fold else None,
+            out_of_fold_images=len(out_of_fold.labels) if out_of_fold else 0,
         )
 
 
@@ -138,6 +144,10 @@ def make_trainer(
         std=std,
         ink=info.ink,
         fit=info.fit,
+        interpolation=info.interpolation,
+        crop_share=info.crop_share,
+        kept_side=info.kept_side,
+        stored_side=info.stored_side,
         mirror=config.averages_mirrored,
         fingerprint=info.fingerprint,
         weights_sha256=recorded_sha256(config.starting_weights),

@@ -1,7 +1,9 @@
 """Stages: epochs of a training in which only some of a pretrained network's layers learn; first the head, then the others.
 
 In: a TrainConfig. Out: plans (which layers learn for how many epochs), and stages: what a Trainer reads, computes and updates in each of them.
-J. Howard and S. Ruder (Universal Language Model Fine-tuning, 2018, section 3.3) unfreeze a network from its last layer, as fastai's `fine_tune`.
+J. Howard and S. Ruder (Universal Language Model Fine-tuning, 2018, section 3.3) unfreeze a network from its last layer, as fastai's `fine_tune`. The head
+learns until it is good: else its gradients would change pretrained layers at random (A. Kumar and others, Fine-tuning can distort pretrained features
+and underperform out-of-distribution, 2022).
 """
 
 from collections.abc import Callable, Generator

@@ -1,4 +1,4 @@
-"""Small images as HTML: enlarged without interpolation, with caption and alternative text. All names are escaped."""
+"""Small images as HTML: enlarged without interpolation, large ones reduced with it, with caption and alternative text. All names are escaped."""
 
 import base64
 import html
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
+SMOOTH = 96  # pixels: about the width of an image in a grid
 GRID_STYLE = """<style>
 .shots { display: grid; grid-template-columns: var(--columns, repeat(auto-fill, minmax(104px, 1fr))); gap: 0.75rem; }
 .shots figure { margin: 0; border: 1px solid var(--st-border-color); border-radius: var(--st-base-radius); overflow: hidden; }
@@ -35,10 +36,17 @@ def image_html(image: Image.Image | np.ndarray, alt: str, *, width: int) -> str:
 def labelled_grid(images: np.ndarray, names: Sequence[str]) -> str:
     """Return images (N, H, W, C) uint8 with their names as HTML."""
     cards = (
-        f'<figure><img src="{data_url(image)}" alt="{html.escape(name)}"><figcaption>{html.escape(name)}</figcaption></figure>'
+        f"<figure>{image_tag(image, name)}<figcaption>{html.escape(name)}</figcaption></figure>"
         for image, name in zip(images, names, strict=True)
     )
     return GRID_STYLE + f'<div class="shots">{"".join(cards)}</div>'
+
+
+def image_tag(image: np.ndarray, alt: str, title: str = "") -> str:
+    """Return an image (H, W, C) uint8 of a grid as HTML: a small one is enlarged without interpolation, a large one is reduced with it."""
+    style = "" if max(image.shape[:2]) < SMOOTH else ' style="image-rendering: auto"'
+    tooltip = f' title="{html.escape(title)}"' if title else ""
+    return f'<img src="{data_url(image)}" alt="{html.escape(alt)}"{tooltip}{style}>'
 
 
 def data_url(image: Image.Image | np.ndarray) -> str:

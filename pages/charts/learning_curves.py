@@ -5,6 +5,7 @@ from statistics import mean
 
 import plotly.graph_objects as go
 
+from cnn_core.text import counted
 from pages.charts.theme import PERCENT, THEME_COLOURS
 
 HEIGHT = 340
@@ -38,8 +39,8 @@ def learning_curves_chart(curves: Mapping[str, Mapping[int, Sequence[float]]], s
             mode="lines+markers",
             line={"color": colour, "width": 2},
             marker={"symbol": SYMBOLS[number % len(SYMBOLS)], "size": 9},
-            customdata=[[min(by_size[size]), max(by_size[size]), len(by_size[size])] for size in measured],
-            hovertemplate=f"{name}, %{{x}} images: %{{y:.1%}}<br>%{{customdata[0]:.1%}} to %{{customdata[1]:.1%}} in %{{customdata[2]}} draws<extra></extra>",
+            customdata=[[min(by_size[size]), max(by_size[size]), counted(len(by_size[size]), "draw")] for size in measured],
+            hovertemplate=f"{name}, %{{x}} images: %{{y:.1%}}<br>%{{customdata[0]:.1%}} to %{{customdata[1]:.1%}} in %{{customdata[2]}}<extra></extra>",
         )
     figure.update_layout(
         height=HEIGHT,

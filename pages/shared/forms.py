@@ -17,7 +17,16 @@ from pages.shared.links import glossary_topic, page_file, term_link
 
 FIELDS = TrainConfig.model_fields
 COLUMNS = 3
-STEPS = {"size": 32.0, "width": 0.25, "clip_norm": 0.5, "weight_decay": 0.0005, "ema": 0.01, "rotation": 1.0, "shear": 1.0}
+STEPS = {
+    "size": 32.0,
+    "crop_share": 0.125,
+    "width": 0.25,
+    "clip_norm": 0.5,
+    "weight_decay": 0.0005,
+    "ema": 0.01,
+    "rotation": 1.0,
+    "shear": 1.0,
+}
 
 
 @cache  # all fields together take 0.3 s, and every rerun draws them
@@ -83,9 +92,9 @@ def _remember_typed(typed: dict[str, Any], chosen: Mapping[str, Any]) -> None:
     st.session_state[TYPED_FOR] = (chosen["data"], chosen["model"])
 
 
-def augmentation_inputs(data: str) -> dict[str, Any]:
+def augmentation_inputs(data: str, model: str) -> dict[str, Any]:
     """Draw the fields of the Augmentation tab that change single images, and return their values, not yet checked."""
-    chosen: dict[str, Any] = {"data": data, "model": TrainConfig.model_fields["model"].default}
+    chosen: dict[str, Any] = {"data": data, "model": model}
     _fill_tab([name for name in FIELDS if metadata(name).group == "Augmentation" and name not in ("mixup", "cutmix")], chosen)
     return chosen
 

@@ -114,13 +114,13 @@ def images_of(run: Run, split: Split = "test") -> ImageSet:
     config = run.config
     info = open_images(config, get_store().home).info
     draw = config.drawn_by if split != "test" else ()
-    return _load_images(config.data, (info.fingerprint, info.image_size, info.fit), split, draw, config)
+    return _load_images(
+        config.data, (info.fingerprint, info.image_size, info.fit, info.interpolation, info.crop_share), split, draw, config
+    )
 
 
 @st.cache_resource(max_entries=cache.IMAGE_SETS.max_entries, show_spinner="Reading the images…")
-def _load_images(
-    data: str, version: tuple[str, int, str], split: Split, draw: tuple[float, ...], _config: TrainConfig
-) -> ImageSet:
+def _load_images(data: str, version: tuple[object, ...], split: Split, draw: tuple[float, ...], _config: TrainConfig) -> ImageSet:
     from cnn_core.metrics.evaluation import load_split
 
     return finish(load_split(open_images(_config, get_store().home), _config, split))

@@ -7,8 +7,8 @@ import pytest
 
 from cnn_core.export.training_file import training_file
 from cnn_core.home import CARD, Home
-from cnn_core.models.pretrained_table import INSTALLED_NETWORK, NETWORKS
-from cnn_core.models.weights_source import NOT_HERE, file_sha256
+from cnn_core.models.pretrained_table import INSTALLED_NETWORK, NETWORKS, PRETRAINED, TORCHVISION_NETWORKS
+from cnn_core.models.weights_source import NOT_HERE, OTHER_CLASSES, file_sha256
 from cnn_core.runs.store import Store
 from tests.cli.commands import Capture, answer, refusal
 from tests.helpers import write_images
@@ -20,6 +20,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     import huggingface_hub.constants
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     return tmp_path / "hub"
 
 
@@ -28,7 +29,7 @@ def test_the_table_is_listed_with_where_the_weights_are(home: Home, cache: Path,
     write_weights(home.weights / f"{first}.safetensors", "test_vit.r160_in1k")  # its content is read when it is used
     fill_cache(cache, SMALL).parents[2].rename(cache / f"models--timm--{second}")
     rows = {row["name"]: row for row in answer(capsys, "models", "list")}
-    assert list(rows) == [INSTALLED_NETWORK.name, *NETWORKS]
+    assert list(rows) == [INSTALLED_NETWORK.name, *NETWORKS, *TORCHVISION_NETWORKS] == list(PRETRAINED)
     assert {row["place"] for row in rows.values()} == {"installed", "here", "cache", ""}
     assert (rows[first]["place"], rows[second]["place"]) == ("here", "cache")
     assert all(row["parameters"] and row["licence"] and row["expects"]["side"] for row in rows.values())
@@ -68,6 +69,26 @@ def test_a_network_of_timm_is_added_trained_and_exported_with_its_name_and_hash(
     assert frozen and all(torch.equal(value, theirs[name]) for name, value in frozen.items())
     script = training_file(store, store.run(run), "script").decode()
     assert repr(SMALL) in script and "timm" in script.partition("\n\n")[0]
+
+
+def test_a_network_of_torchvision_is_added_and_trained_as_one_of_timm_is(home: Home, tmp_path: Path, capsys: Capture):
+    import torch
+    from torchvision import models
+
+    pictures = write_images(tmp_path / "pictures", count=8, size=(32, 32))
+    settings = ("--epochs", "1", "--batch-size", "4", "--device", "cpu", "--train", "head")
+    train = ("train", "--data", pictures, "--model", "mobilenet", "--weights", "pretrained", *settings)
+    refused = refusal(capsys, *train)
+    assert NOT_HERE.partition("{")[0] in refused and TORCHVISION_NETWORKS["mobilenet"].url in refused
+    theirs = models.mobilenet_v3_small(num_classes=7).state_dict()
+    torch.save(theirs, tmp_path / "mine.pth")
+    added = answer(capsys, "models", "get", "mobilenet", "--file", tmp_path / "mine.pth")
+    assert added["sha256"] == file_sha256(tmp_path / "mine.pth") and added["note"] == OTHER_CLASSES.format(count=7)
+    run = answer(capsys, *train)["run"]
+    assert json.loads((home.run_folder(run) / CARD).read_text())["weights_sha256"] == added["sha256"]
+    state = torch.load(home.run_folder(run) / "best_model.pth", weights_only=True)
+    assert all(torch.equal(value, theirs[name]) for name, value in state.items() if name.startswith("features."))
+    assert Store(home).run(run).config.weights == "pretrained", "the settings of a run name no file of this machine"
 
 
 def test_bad_names_and_files_are_refused(home: Home, tmp_path: Path, capsys: Capture):

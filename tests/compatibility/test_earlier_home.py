@@ -116,7 +116,8 @@ def test_the_data_set_has_the_same_version_splits_and_corrections(earlier: Store
     assert isinstance(source, ImportedSource)
     info = asdict(source.info)
     assert list(info.pop("class_counts")) == expected["counts"]["train"]  # a fact that the earlier version did not state
-    assert info.pop("kept_side") == 0  # it stored squares
+    assert info.pop("kept_side") == info.pop("stored_side") == 0  # it stored squares, which are used as they are
+    assert (info.pop("interpolation"), info.pop("crop_share")) == ("bicubic", 1)
     assert {name: list(value) if isinstance(value, tuple) else value for name, value in info.items()} == expected["info"]
     assert {split: list(counts) for split, counts in source.counts.items()} == expected["counts"]
     index = source.index

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cnn_core.config.defaults import make_config
-from cnn_core.config.fitting import LOWERED_BATCH, LOWERED_PATIENCE, describe_lowered, fit_defaults
+from cnn_core.config.fitting import LOWERED_BATCH, LOWERED_HEAD, LOWERED_PATIENCE, describe_lowered, fit_defaults
 from cnn_core.data.source import DataInfo
 from cnn_core.data.splits import stratified_split
 from cnn_core.errors import SettingError
@@ -67,3 +67,16 @@ def test_a_default_plateau_patience_gives_way_to_early_stopping_and_is_named():
         make_config(schedule="plateau", patience=3, plateau_patience=3)
     with pytest.raises(SettingError):
         make_config(schedule="plateau", patience=1)
+
+
+def test_default_head_epochs_leave_half_of_all_epochs_to_the_other_layers_and_that_is_said():
+    few = make_config(model="efficientnet-lite0", train="all", epochs=5)
+    default = make_config(model="efficientnet-lite0", train="all").head_epochs
+    assert few.head_epochs == 2 < default
+    said = (LOWERED_HEAD.format(value="2 epochs", default=default),)
+    assert describe_lowered(few, info_of(500, 500)) == said
+    assert describe_lowered(few, info_of(500, 500), given=("head_epochs",)) == ()
+    assert describe_lowered(make_config(model="efficientnet-lite0", train="head", epochs=5), info_of(500, 500)) == (), (
+        "no other layer learns"
+    )
+    assert make_config(model="efficientnet-lite0", train="all", epochs=5, head_epochs=4).head_epochs == 4, "typed, so not lowered"

@@ -13,6 +13,7 @@ from cnn_core.text import counted
 FIELDS = TrainConfig.model_fields
 OTHERWISE = {
     "size": 48,
+    "crop_share": 0.5,
     "data": "cifar10",
     "model": "resnet20",
     "timm_name": "resnet50.a1_in1k",

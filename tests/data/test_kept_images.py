@@ -1,5 +1,7 @@
 """Photographs are kept with up to 512 pixels on the long side, and a run receives them at the size and fit of its settings."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -7,13 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnn_core.data.decoder import Fit, read_image, to_pixels
+from cnn_core.data.decoder import Fit, Interpolation, read_image, to_pixels
 from cnn_core.data.image_shape import MAX_SIDE, ImageShape
-from cnn_core.data.imported import ImportedSource
-from cnn_core.data.kept_images import JPEG_START, KEPT_SIDE, QUALITY
+from cnn_core.data.imported import EARLIER_SQUARES, ImportedSource
+from cnn_core.data.kept_form import JPEG_START, QUALITY
+from cnn_core.data.kept_images import KEPT_SIDE
+from cnn_core.data.library import check_quality
 from cnn_core.data.open import open_source
 from cnn_core.data.own_copy import copy_set
-from cnn_core.data.path_source import PathSource
+from cnn_core.data.path_source import PathSource, set_name
 from cnn_core.data.pixel_pool import pools_of
 from cnn_core.data.source import finish
 from cnn_core.errors import DataError, SettingError
@@ -89,6 +93,24 @@ def test_a_run_receives_what_the_file_shows_at_its_size_and_fit(fit: Fit, size: 
     assert np.array_equal(loaded(source, "dog/1.jpeg", ImageShape(size, fit)), expected)
     info = ImportedSource(source.folder, ImageShape(size, fit)).info
     assert (info.image_size, info.fit, info.fingerprint) == (size, fit, source.info.fingerprint)
+
+
+# Squares of 64 pixels are stored too, of the whole square.
+@pytest.mark.parametrize(("size", "share"), [(56, 0.875), (64, 0.8), (64, 0.25), (64, 1.0)])
+@pytest.mark.parametrize("interpolation", ["bicubic", "bilinear"])
+def test_a_run_receives_the_centre_of_a_photograph_as_its_network_expects_it(
+    interpolation: Interpolation, share: float, size: int, home: Home, tmp_path: Path
+):
+    """timm resizes the whole image, then takes the centre."""
+    source = kept(home, tmp_path, photographs((500, 400), kind="PNG"))
+    image, side = image_of(source, "dog/1.png"), round(size / share)
+    resized = image.resize((side * 5 // 4, side), Image.Resampling[interpolation.upper()])
+    left, top = (resized.width - size) // 2, (resized.height - size) // 2
+    expected = np.asarray(resized.crop((left, top, left + size, top + size))).astype(int)
+    shape = ImageShape(size, interpolation=interpolation, crop_share=share)
+    assert abs(loaded(source, "dog/1.png", shape) - expected).max() <= 1
+    is_usual = (interpolation, share) == ("bicubic", 1)
+    assert is_usual or not np.array_equal(loaded(source, "dog/1.png", ImageShape(size)), loaded(source, "dog/1.png", shape))
 
 
 def test_another_size_needs_no_second_import(home: Home, tmp_path: Path):
@@ -172,3 +194,32 @@ def test_a_reduced_photograph_differs_little_from_the_file(home: Home, tmp_path:
     assert (source.folder / KEPT).read_bytes()[start : start + length][:2] == JPEG_START and QUALITY >= 90
     difference = loaded(source, "cat/large.png", ImageShape(128)).astype(int) - to_pixels(picture, 128, 3).astype(int)
     assert abs(difference).mean() < 2
+
+
+def without_kept_side(source: ImportedSource) -> ImportedSource:
+    """The data set as a version before photographs were kept stored it."""
+    with closing(sqlite3.connect(source.index.path)) as db, db:
+        assert db.execute("delete from facts where name = 'kept_side'").rowcount == 1
+    return ImportedSource(source.folder)
+
+
+@pytest.mark.parametrize(("side", "stored", "is_said"), [(300, 64, True), (300, 128, False), (60, 64, False), (48, 32, False)])
+def test_photographs_that_an_earlier_version_stored_as_small_squares_are_said(
+    side: int, stored: int, is_said: bool, home: Home, tmp_path: Path
+):
+    files = {path: encoded(noise(number, side)) for number, path in enumerate(good_files())}
+    now = kept(home, tmp_path, files, image_size=stored)
+    earlier = without_kept_side(now)
+    text = EARLIER_SQUARES.format(stored=stored)
+    assert (text in finish(earlier.load("train")).notes, text in check_quality(earlier).warnings) == (is_said, is_said)
+    assert earlier.info == now.info and np.array_equal(finish(earlier.load("train"))[:], finish(now.load("train"))[:])
+    assert is_a_sentence(text)
+
+
+def test_a_folder_that_an_earlier_version_imported_says_how_to_keep_its_photographs(home: Home, tmp_path: Path):
+    folder = write_folder(tmp_path / "pictures", photographs((300, 200)))
+    name = set_name(folder)
+    without_kept_side(run_import(home, folder, name, image_size=64))
+    squares = finish(PathSource(folder, home, ImageShape()).load("train"))
+    assert EARLIER_SQUARES.format(stored=64) in squares.notes and squares[:].shape[1] == 64
+    assert run_import(home, folder, "again").info.kept_side == KEPT_SIDE

@@ -1,11 +1,13 @@
 """Images of many megapixels: photographs of phones are read, reduced where they must be, within the memory; others are refused."""
 
+import io
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from cnn_core.data.decoder import MAX_JPEG_PIXELS, MAX_WEBP_PIXELS, REDUCED, TOO_MANY_PIXELS, TOO_MUCH_MEMORY, read_image
+from cnn_core.data.image_conversion import convert_image
 from cnn_core.data.imported import ImportedSource
 from cnn_core.errors import ImageError
 from cnn_core.home import Home
@@ -50,6 +52,15 @@ def test_a_photograph_of_108_megapixels_is_imported_within_the_memory(options: d
     assert not source.index.count_skipped_files()
     (record,) = source.index.records("path = 'cat/phone.jpg'")
     assert (record.width, record.height) == (12_000, 9000)
+
+
+def test_the_pixels_of_a_rotated_image_are_kept_once():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    with Image.open(io.BytesIO(encode(Image.new("RGB", (20, 10)), "PNG", exif=exif))) as opened:
+        assert convert_image(opened, []).size == (10, 20)
+        with pytest.raises(ValueError):
+            opened.getpixel((0, 0))
 
 
 def test_a_webp_is_read_up_to_its_own_limit():

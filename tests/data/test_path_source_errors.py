@@ -6,14 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnn_core.data.imported import SKIPPED
+from cnn_core.data.imported import LONE_IMAGES, SINGLE_IMAGES, SKIPPED
 from cnn_core.data.importer import UNREADABLE_TEST_IMAGES
 from cnn_core.data.listing import EMPTY_FOLDER, NO_IMAGE
 from cnn_core.data.path_source import PathSource
+from cnn_core.data.source import finish
 from cnn_core.errors import DataError
 from cnn_core.home import Home
 from tests.data.path_images import CLASSES, load, nearest_colours, refused
-from tests.helpers import write_images
+from tests.helpers import is_a_sentence, write_images
 
 
 def test_an_empty_folder_and_one_class_are_too_few(tmp_path: Path, home: Home):
@@ -139,3 +140,21 @@ def test_hidden_folders_are_ignored_and_other_files_named(image_folder: Path, ho
     train, _ = load(image_folder, home)
     notes = " ".join(train.notes)
     assert len(train.notes) == 2 and "readme.md" in notes and "red/labels.csv" in notes
+
+
+def test_one_image_of_each_class_is_refused_with_the_number_that_is_needed(tmp_path: Path, home: Home):
+    folder = write_images(tmp_path / "pictures", ("blue", "red"), count=1)
+    with pytest.raises(DataError) as refusal:
+        finish(PathSource(folder, home).load("train"))
+    assert str(refusal.value) == SINGLE_IMAGES and is_a_sentence(refusal.value)
+    write_images(folder, ("blue", "red"), count=3)
+    assert len(finish(PathSource(folder, home).load("test"))) == 2
+
+
+def test_classes_with_a_single_training_image_are_named(tmp_path: Path, home: Home):
+    folder = write_images(tmp_path / "pictures", ("blue", "red"), count=6)
+    write_images(folder, ("green",), count=1)
+    said = LONE_IMAGES.format(names="“green”")
+    assert said in finish(PathSource(folder, home).load("train")).notes and is_a_sentence(said)
+    write_images(folder, ("green",), count=3)
+    assert said not in finish(PathSource(folder, home).load("train")).notes

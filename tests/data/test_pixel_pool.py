@@ -91,6 +91,15 @@ def test_a_pool_without_room_on_the_disk_is_refused_with_the_remedy_before_it_is
     assert is_a_sentence(refusal.value) and FREE_SPACE in str(refusal.value) and not list((tmp_path / POOLS).glob("*.n*"))
 
 
+def test_a_disk_that_fills_while_the_pool_is_written_is_said_with_the_remedy_and_leaves_nothing(tmp_path: Path):
+    (tmp_path / POOLS).mkdir()
+    (tmp_path / POOLS / "8-crop.new").symlink_to("/dev/full")  # writing to it fails as on a full disk
+    with pytest.raises(DataError) as refusal:
+        opened(tmp_path, Maker())
+    assert is_a_sentence(refusal.value) and FREE_SPACE in str(refusal.value) and not list((tmp_path / POOLS).glob("*.n*"))
+    assert opened(tmp_path, Maker())[4, 0, 0, 0] == 47
+
+
 def test_a_damaged_image_is_an_error_and_leaves_no_pool(tmp_path: Path):
     def fail(row: int) -> np.ndarray:
         raise DataError("This image is damaged.")

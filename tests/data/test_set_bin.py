@@ -64,6 +64,18 @@ def test_the_bin_is_emptied_of_the_sets_that_one_may_delete_and_counts_for_their
     assert len(list(folder.rglob("*.png"))) == len(good_files())
 
 
+def test_what_cannot_be_deleted_is_named_and_the_rest_is_deleted(folder: Path, home: Home):
+    for name in ("first", "second"):
+        run_import(home, folder, name)
+        remove_set(name, home)
+    stuck = removed_sets(home)[0].folder.with_name("1-stuck")
+    stuck.symlink_to(folder)  # which is never followed
+    with pytest.raises(DataError) as refusal:
+        empty_bin(home)
+    assert is_a_sentence(refusal.value) and "“stuck”" in str(refusal.value)
+    assert [one.name for one in removed_sets(home)] == ["stuck"] and len(list(folder.rglob("*.png"))) == len(good_files())
+
+
 @pytest.mark.parametrize("name", ["nothing", "../sets", ""])
 def test_what_is_not_in_the_bin_is_not_restored(name: str, folder: Path, home: Home):
     run_import(home, folder)

@@ -217,7 +217,7 @@ def test_names_from_outside_are_literals_and_nothing_else(tmp_path):
 @pytest.mark.parametrize("data", [name for name in CATALOG if name != "digits"])
 def test_a_catalogue_set_is_opened_as_torchvision_wants_it(data):
     config = make_config(data=data)
-    tree = ast.parse(training_script(config, card_of(config)))
+    tree = ast.parse(training_script(config, card_of(config, image_size=CATALOG[data].info.image_size)))
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("datasets.")]
     parts = []
     for call in calls:

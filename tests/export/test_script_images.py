@@ -4,13 +4,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from cnn_core.config.defaults import make_config
 from cnn_core.data.decoder import read_image, read_reduced, to_pixels
+from cnn_core.data.image_shape import ImageShape
+from cnn_core.data.imported import ImportedSource
+from cnn_core.data.preparation import enlarge_square
+from cnn_core.data.source import finish
+from cnn_core.export.bundle import prepare_script
 from cnn_core.home import Home
 from cnn_core.inference.many_images import classify_many
-from cnn_core.inference.preprocessing import preprocess
-from tests.data.imports import run_import, skipped_files, write_folder
+from cnn_core.inference.preprocessing import preprocess, preprocess_file
+from tests.data.imports import encoded, noise, run_import, skipped_files, write_folder
 from tests.data.odd_images import odd_images
 from tests.export.scripts import card_of, executed
 from tests.helpers import drain
@@ -33,13 +39,73 @@ def test_every_odd_image_is_the_same_wherever_it_is_decoded(fit: str, channels: 
         path = folder / record.path
         ways = {
             "decoder": to_pixels(read_image(path, path.name).image, 16, channels, fit),
-            "own image": preprocess(read_reduced(path.read_bytes(), path.name).image, card),
+            "own image": preprocess(read_reduced(path.read_bytes(), path.name), card),
             "script": np.asarray(names["load_image"](str(path))).reshape(16, 16, channels),
         }
         for way, pixels in ways.items():
             assert np.abs(pixels - imported).max() <= 1, (record.path, way)
     listed = {str(Path(path).relative_to(folder)) for path, _ in names["ClassFolders"](folder).samples}
     assert listed == files.keys()
+
+
+def photographs() -> dict[str, bytes]:
+    """Photographs in several formats, of which some are larger than the data set keeps them."""
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be rotated
+    wide, small = noise(1, 300).resize((1500, 700)), noise(2, 90).resize((150, 110))
+    return {
+        "wide.jpg": encoded(wide, "JPEG"),
+        "grey.jpg": encoded(wide.convert("L").resize((800, 560)), "JPEG"),
+        "small.jpg": encoded(small, "JPEG"),
+        "rotated.jpg": encoded(small, "JPEG", exif=exif),
+        "wide.png": encoded(wide.resize((600, 900))),
+        "small.png": encoded(small.convert("RGBA")),
+        "large.webp": encoded(wide.resize((700, 520)), "WEBP"),
+        "cut.jpg": encoded(small, "JPEG")[:-2],  # without its end marker
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "shape"),
+    [
+        ({}, ImageShape(24)),
+        ({}, ImageShape(200, "pad")),
+        ({"image_size": 32}, ImageShape()),
+        ({"image_size": 32}, ImageShape(48)),
+    ],
+    ids=["kept, small squares", "kept, padded", "stored squares", "enlarged squares"],
+)
+def test_a_photograph_becomes_the_same_pixels_everywhere(options: dict[str, int], shape: ImageShape, home: Home, tmp_path: Path):
+    folder = write_folder(
+        tmp_path / "photos", {f"{name}/{file}": content for name in CLASSES for file, content in photographs().items()}
+    )
+    source = ImportedSource(run_import(home, folder, **options).folder, shape)
+    info, pool = source.info, finish(source.open_pool())
+    config = make_config(data=str(folder))
+    facts = {"kept_side": info.kept_side, "stored_side": info.stored_side}
+    card = card_of(config, classes=CLASSES, image_size=info.image_size, fit=info.fit).model_copy(update=facts)
+    script, prepare = executed(config, card), {"__name__": "prepare"}
+    exec(compile(prepare_script(card), "prepare.py", "exec"), prepare)
+    for record in source.index.records(limit=100):
+        path = folder / record.path
+        decoded = read_reduced(path, path.name)
+        ways = {
+            "gallery": preprocess(decoded, card),
+            "tracked": preprocess(decoded, info),
+            "serve and tables": preprocess_file(path.read_bytes(), path.name, card),
+            "script": np.asarray(script["load_image"](str(path))),
+            "bundle": np.asarray(prepare["load_image"](str(path))),
+        }
+        for way, pixels in ways.items():
+            assert np.array_equal(pixels, pool[record.row]), (record.path, way)
+
+
+def test_a_script_enlarges_the_images_of_a_catalogue_as_the_run_does():
+    config = make_config(data="cifar10", size=48)
+    names = executed(config, card_of(config, image_size=48))
+    image = noise(3, 32)
+    assert np.array_equal(np.asarray(names["resize"](image)), enlarge_square(np.asarray(image), 48))
+    assert "resize" not in executed(config, card_of(config, image_size=32))
 
 
 def test_a_table_of_predictions_has_a_row_for_every_odd_image(colours_copy, tmp_path: Path):

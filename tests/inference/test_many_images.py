@@ -91,7 +91,7 @@ def test_the_predictions_are_those_of_one_image_at_a_time(kind: str, colours_run
     tally, rows = answer(source, colours_run, tmp_path)
     assert [row["file"] for row in rows] == sorted(files)
     for row in rows:
-        ranked = classifier.classify(read_image(files[row["file"]], "it").image).ranked
+        ranked = classifier.classify(read_image(files[row["file"]], "it")).ranked
         assert row["predicted"] == ranked[0][0] and row["verdict"] == row["problem"] == "", "no threshold was set"
         assert float(row["probability"]) == pytest.approx(ranked[0][1], abs=1e-5)
         reported = {name: float(row[f"probability of {name}"]) for name, _ in ranked}

@@ -1,5 +1,6 @@
 """Learning curves: three ways to train on few images of each class, in the ordinary queue; their accuracies and what a question is judged by."""
 
+import shutil
 from itertools import product
 from statistics import mean
 
@@ -7,17 +8,21 @@ import numpy as np
 import pytest
 
 from cnn_core.data.open import open_source
-from cnn_core.data.source import finish
+from cnn_core.data.source import DataInfo, finish
+from cnn_core.data.splits import count_drawn
 from cnn_core.errors import DataError, StudioError
 from cnn_core.events import Epoch, Finished
 from cnn_core.execution.in_process import execute
-from cnn_core.lessons.attempts import list_attempts, read_runs, stop_attempt
+from cnn_core.lessons.attempts import list_attempts, read_runs, resume_attempt, stop_attempt
 from cnn_core.lessons.effect import UNKNOWN
 from cnn_core.lessons.learning_curves import (
     NAME,
     SIZES,
+    TUNED_IMAGES,
     WAYS,
     asked_size,
+    choose_validation_share,
+    expected_seconds,
     judge,
     measure_curves,
     sizes_for,
@@ -113,6 +118,56 @@ def test_stopping_ends_all_runs_that_wait(home, photographs):
     assert attempt.exercise == NAME and len(store.queue.waiting()) == 6
     stop_attempt(store, attempt)
     assert not read_runs(store, attempt).is_active and judge(read_runs(store, attempt)) is None
+
+
+def test_resuming_continues_what_was_stopped_and_nothing_that_has_ended(home, photographs):
+    store = Store(home)
+    attempt = start_learning_curves(store, photographs, "frozen", draws=1)
+    finished, *others = read_runs(store, attempt).runs
+    finish_with(store, finished, 0.5)
+    stop_attempt(store, attempt)
+    store.set_status(others[0].id, "failed", error="The disk is full.")
+    resume_attempt(store, attempt)
+    current = read_runs(store, attempt)
+    assert [run.status for run in current.runs] == ["finished", "queued", "queued"] and not current.runs[1].error
+    stop_attempt(store, attempt)
+    shutil.rmtree(photographs)
+    with pytest.raises(DataError):
+        resume_attempt(store, attempt)
+    assert not read_runs(store, attempt).is_active
+
+
+def make_info(*counts, val=0):
+    names = tuple(f"class {number}" for number in range(len(counts)))
+    return DataInfo("set", names, 64, 3, sum(counts), 20, "fingerprint", val_count=val, class_counts=counts)
+
+
+@pytest.mark.parametrize(
+    ("info", "share"),
+    [
+        (make_info(123, 122), 0.5),  # 61 are left, enough for 50
+        (make_info(60, 60), 0.1),  # 54 are left; with a fifth it would be 48
+        (make_info(123, 12), 0.1),  # 11 are left of the small class; with a fifth it would be 10
+        (make_info(200, 200, val=50), 0.1),
+    ],
+)
+def test_more_images_than_usual_are_used_for_validation_where_no_run_loses_one(info, share):
+    assert choose_validation_share(info, 0.1) == share
+    for size in sizes_for(info, 0.1):
+        left = [count - (0 if info.val_count else count_drawn(count, share)) for count in info.class_counts]
+        usual = [count - (0 if info.val_count else count_drawn(count, 0.1)) for count in info.class_counts]
+        assert [min(size, count) for count in left] == [min(size, count) for count in usual]
+
+
+def test_the_time_of_fine_tuning_is_bounded_and_that_of_all_runs_is_told_before():
+    few, many = make_info(100, 100), make_info(*[100] * 200)
+    config = WAYS["fine-tuned"].config("set", 50, 0, few)
+    assert config.epochs == WAYS["fine-tuned"].settings["epochs"]
+    bounded = WAYS["fine-tuned"].config("set", 50, 0, many)
+    assert bounded.epochs == bounded.head_epochs + 1 and (bounded.epochs - bounded.head_epochs) * 50 * 200 <= 2 * TUNED_IMAGES
+    assert WAYS["frozen"].config("set", 50, 0, many).epochs == WAYS["frozen"].config("set", 50, 0, few).epochs
+    seconds = [expected_seconds("set", info, draws) for info, draws in ((few, 1), (few, 2), (many, 2))]
+    assert len(WAYS) * len(SIZES) * 3 < seconds[0] < seconds[1] < seconds[2]
 
 
 def test_labels_name_every_way_size_and_draw(home, photographs):

@@ -11,7 +11,8 @@ from PIL import Image
 from cnn_core.errors import SettingError
 from cnn_core.models import embedded
 from cnn_core.models.embedded import CHANGED, FILE, NOT_INSTALLED, PACKAGE, find_embedded_weights, read_embedded_weights
-from cnn_core.models.registry import FAMILIES, build_model
+from cnn_core.models.pretrained_input import expected_resizing, expected_side, expected_statistics
+from cnn_core.models.registry import build_model
 from tests.helpers import is_a_sentence
 
 MODEL = "efficientnet-lite0"
@@ -91,9 +92,10 @@ def test_a_changed_file_is_refused_and_not_read(tmp_path: Path, monkeypatch: pyt
     assert refused.value.args[0] == CHANGED and is_a_sentence(refused.value)
 
 
-def test_the_registry_s_statistics_are_those_of_timm():
+def test_its_images_are_what_timm_says():
     import timm
 
-    expected = timm.create_model("tf_efficientnet_lite0").pretrained_cfg
-    mean, std = FAMILIES[MODEL].statistics or (0.0, 0.0)
-    assert expected["mean"] == (mean,) * 3 and expected["std"] == (std,) * 3
+    theirs = timm.create_model("tf_efficientnet_lite0").pretrained_cfg
+    assert expected_statistics(MODEL, "", "pretrained", 3) == (theirs["mean"], theirs["std"])
+    assert expected_resizing(MODEL, "", "pretrained") == (theirs["interpolation"], theirs["crop_pct"])
+    assert expected_side(MODEL, "", "pretrained") == theirs["input_size"][1]

@@ -87,13 +87,13 @@ def test_a_card_of_the_first_version_without_options_is_read(folder: Path):
 @pytest.mark.parametrize(("ink", "means"), [(True, "uci"), (False, "")])
 def test_a_card_of_the_first_version_that_says_ink_or_not_is_read(folder: Path, ink: bool, means: str):
     card = json.loads((folder / CARD).read_text())
-    del card["fit"]
+    del card["fit"], card["interpolation"], card["crop_share"]
     (folder / CARD).write_text(json.dumps(card | {"ink": ink}))
     read = load_model(folder, CPU)[1]
-    assert (read.ink, read.fit) == (means, "crop")
+    assert (read.ink, read.fit, read.interpolation, read.crop_share) == (means, "crop", "bicubic", 1)
 
 
-@pytest.mark.parametrize("wrong", [{"ink": "pencil"}, {"ink": 1}, {"fit": "tear"}, {"fit": True}])
+@pytest.mark.parametrize("wrong", [{"ink": "pencil"}, {"ink": 1}, {"fit": "tear"}, {"fit": True}, {"interpolation": "guess"}])
 def test_a_card_that_says_what_no_image_can_be_preprocessed_by_is_refused(folder: Path, wrong: dict[str, object]):
     (folder / CARD).write_text(json.dumps(json.loads((folder / CARD).read_text()) | wrong))
     assert_refused(folder)

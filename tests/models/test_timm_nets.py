@@ -15,8 +15,9 @@ from cnn_core.models.pretrained_input import expected_input, expected_statistics
 from cnn_core.models.pretrained_table import INSTALLED_NETWORK, NAME, NETWORKS, PretrainedNetwork
 from cnn_core.models.registry import build_model, build_on_meta
 from cnn_core.models.saving import build_from_state
+from cnn_core.models.starting_weights import OTHER_NETWORK
 from cnn_core.models.targets import NO_TIMM
-from cnn_core.models.timm_nets import CLOSEST, OTHER_NETWORK, UNFIT_SIDE, create_backbone, full_name
+from cnn_core.models.timm_nets import CLOSEST, UNFIT_SIDE, create_backbone, full_name
 from tests.helpers import is_a_sentence
 from tests.models.test_saving import MODEL_CARD
 from tests.models.timm_weights import SMALL, published, write_weights

@@ -1,19 +1,26 @@
 """Networks from torchvision: fit for small and grey images; weights from files are taken where they fit and else refused in words.
 
-Nothing is downloaded here: where ImageNet weights would come from is replaced.
+Nothing is downloaded here: where an exported script gets ImageNet weights from is replaced.
 """
 
 from pathlib import Path
 from urllib.error import URLError
 
 import pytest
+import timm
 import torch
+from safetensors.torch import save_file
 from torch import nn
 from torchvision import models
 
 from cnn_core.errors import SettingError
-from cnn_core.models.registry import NO_FILE, build_model, count_parameters
-from cnn_core.models.starting_weights import NO_SAFETENSORS, NONE_FIT, NOT_DOWNLOADED, UNREADABLE, copy_fitting
+from cnn_core.models.cost import count_multiply_adds
+from cnn_core.models.pretrained_input import expected_side
+from cnn_core.models.pretrained_table import TORCHVISION_NETWORKS
+from cnn_core.models.registry import FAMILIES, NO_FILE, build_model, count_parameters
+from cnn_core.models.starting_weights import NO_SAFETENSORS, NONE_FIT, UNREADABLE, copy_fitting, read_weights
+from cnn_core.models.torchvision_nets import NOT_DOWNLOADED, WEIGHTS_TAG, fit_names, load_torchvision_weights
+from cnn_core.models.weights_source import check_file, full_name
 from tests.helpers import is_a_sentence
 
 ORIGINALS = {"mobilenet": models.mobilenet_v3_small, "efficientnet": models.efficientnet_b0, "convnext": models.convnext_tiny}
@@ -153,10 +160,11 @@ def test_tensors_of_odd_kinds_are_passed_over(tmp_path: Path):
 
 
 @pytest.mark.parametrize(("family", "channels"), [("mobilenet", 1), ("efficientnet", 3), ("convnext", 1)])
-def test_pretrained_weights_are_torchvision_s(family: str, channels: int, monkeypatch: pytest.MonkeyPatch):
+def test_pretrained_weights_in_a_script_are_torchvision_s(family: str, channels: int, monkeypatch: pytest.MonkeyPatch):
     theirs = ORIGINALS[family](num_classes=1000).state_dict()
     monkeypatch.setattr(models.WeightsEnum, "get_state_dict", lambda self, **_: theirs)
-    state = build("pretrained", family, channels, classes=1000).state_dict()
+    model = build("scratch", family, channels, classes=1000)
+    state = load_torchvision_weights(model, "pretrained", FAMILIES[family].published).state_dict()
     head = [name for name in theirs if name.startswith("classifier.")][-1].rpartition(".")[0]
     taken = [name for name in theirs if not name.startswith(head) and (channels == 3 or name != "features.0.0.weight")]
     assert all(torch.equal(state[name], theirs[name]) for name in taken)
@@ -165,10 +173,70 @@ def test_pretrained_weights_are_torchvision_s(family: str, channels: int, monkey
 
 
 @pytest.mark.parametrize("error", [URLError("no route to host"), TimeoutError(), RuntimeError("invalid hash value")])
-def test_without_a_model_pretrained_weights_are_refused_with_a_remedy(error: Exception, monkeypatch: pytest.MonkeyPatch):
+def test_a_script_without_a_network_refuses_pretrained_weights_with_a_remedy(error: Exception, monkeypatch: pytest.MonkeyPatch):
     def fail(self, **_: object) -> None:
         raise error
 
     monkeypatch.setattr(models.WeightsEnum, "get_state_dict", fail)
-    assert_refused("pretrained", NOT_DOWNLOADED.format(reason=type(error).__name__))
+    with pytest.raises(SettingError) as refusal:
+        load_torchvision_weights(build("scratch"), "pretrained", FAMILIES["mobilenet"].published)
+    assert str(refusal.value) == NOT_DOWNLOADED.format(reason=type(error).__name__) and is_a_sentence(refusal.value)
     assert count_parameters("mobilenet", channels=3, image_size=32, classes=5, weights="pretrained") > 1_000_000
+
+
+@pytest.mark.parametrize("family", ORIGINALS)
+def test_the_table_says_what_torchvision_says(family: str):
+    network, weights = TORCHVISION_NETWORKS[family], models.get_model_weights(FAMILIES[family].published)[WEIGHTS_TAG]
+    assert weights == type(weights).DEFAULT and network.url == weights.url, "there are no newer ones"
+    assert network.parameters == weights.meta["num_params"]
+    assert network.file_bytes == pytest.approx(weights.meta["_file_size"] * 2**20, rel=0.001)
+    prepared, expected = weights.transforms(), network.expects
+    assert ([expected.side], expected.crop_share) == (prepared.crop_size, expected.side / prepared.resize_size[0])
+    assert (list(expected.mean), list(expected.std)) == (prepared.mean, prepared.std)
+    assert expected.interpolation == prepared.interpolation.value and expected.side == expected_side(family, "", "pretrained")
+    with torch.device("meta"):
+        theirs = ORIGINALS[family]()
+        last = [layer for layer in theirs.modules() if isinstance(layer, nn.Linear)][-1]
+        counted = count_multiply_adds(theirs, torch.empty(1, 3, expected.side, expected.side))
+    assert network.multiply_adds == counted - last.in_features * last.out_features
+    assert (network.depthwise, network.norm) == (FAMILIES[family].depthwise, FAMILIES[family].norm)
+
+
+def save(state: dict[str, torch.Tensor], file: Path) -> str:
+    """Write a file of the type that its suffix names."""
+    save_file(state, file) if file.suffix == ".safetensors" else torch.save(state, file)
+    return str(file)
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+def test_names_of_timm_are_understood(tmp_path: Path, suffix: str):
+    torch.manual_seed(1)
+    theirs, images = timm.create_model("efficientnet_b0").eval(), torch.randn(1, 3, 96, 96)
+    weights = save(theirs.state_dict(), tmp_path / f"weights{suffix}")
+    ours = build_model("efficientnet", channels=3, image_size=96, classes=5, weights=weights).eval()
+    with torch.inference_mode():
+        expected = theirs.forward_head(theirs.forward_features(images), pre_logits=True)
+        torch.testing.assert_close(ours.avgpool(ours.features(images)).flatten(1), expected, atol=1e-4, rtol=1e-4)
+
+
+NAMES_IN_TIMM = {"mobilenet": "mobilenetv3_small_100", "efficientnet": "efficientnet_b0", "convnext": "convnext_tiny"}
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+@pytest.mark.parametrize("family", ORIGINALS)
+def test_either_library_takes_the_weights_of_the_other_from_either_type_of_file(tmp_path: Path, family: str, suffix: str):
+    torch.manual_seed(1)
+    of_torchvision, of_timm = ORIGINALS[family]().state_dict(), timm.create_model(NAMES_IN_TIMM[family]).state_dict()
+    for name, state in ((family, of_timm), (full_name(NAMES_IN_TIMM[family]), of_torchvision)):
+        file = save(state, tmp_path / f"{name}{suffix}")
+        assert check_file(name, Path(file)) == 0
+    names = list(of_torchvision)[: len(list(of_timm)) - 2]
+    fitted = fit_names(read_weights(tmp_path / f"{family}{suffix}"), FAMILIES[family].published, "x").state
+    assert list(fitted) == names
+    assert all(torch.equal(fitted[name].flatten(), value.flatten()) for name, value in zip(names, of_timm.values(), strict=False))
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+def test_a_model_of_this_program_can_be_the_start_of_another(tmp_path: Path, suffix: str):
+    state = build_model("convnext", channels=3, image_size=64, classes=37).state_dict()
+    assert check_file("convnext", Path(save(state, tmp_path / f"own{suffix}"))) == 37

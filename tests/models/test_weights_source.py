@@ -14,20 +14,17 @@ from cnn_core.models import weights_fetch
 from cnn_core.models.embedded import SHA256, read_embedded_weights
 from cnn_core.models.pretrained_table import INSTALLED_NETWORK
 from cnn_core.models.registry import build_model
-from cnn_core.models.starting_weights import UNREADABLE
-from cnn_core.models.timm_nets import OTHER_NETWORK
 from cnn_core.models.weights_fetch import BUSY, DAMAGED, NO_SPACE, NOT_FETCHED, fetch_weights
 from cnn_core.models.weights_source import (
     CHANGED,
     FROM_CACHE,
-    NO_FILE,
     NOT_HERE,
     add_weights,
     describe_absence,
     file_sha256,
     find_kept,
     find_place,
-    hub_file,
+    published_file,
     read_record,
     require_weights,
 )
@@ -113,36 +110,12 @@ def test_a_fetch_takes_what_the_cache_has(home: Home, cache: Path, hub: Hub):
     assert file.read_bytes() == cached.read_bytes() and hub.paths == []
 
 
-class Command:
-    """Writes a file when it is unpickled."""
-
-    def __init__(self, victim: Path) -> None:
-        self.victim = victim
-
-    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
-        return open, (str(self.victim), "w")
-
-
-@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
-def test_half_a_file_a_pickle_and_other_weights_are_refused_and_nothing_is_kept(home: Home, tmp_path: Path):
-    whole = write_weights(tmp_path / "whole.safetensors")
-    half, other, code = tmp_path / "half.safetensors", tmp_path / "other.safetensors", tmp_path / "code.pth"
-    half.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
-    write_weights(other, "test_resnet.r160_in1k")
-    torch.save({"conv_stem.weight": Command(tmp_path / "victim")}, code)
-    for file, message in ((half, UNREADABLE), (code, UNREADABLE), (other, OTHER_NETWORK), (tmp_path / "none.pth", NO_FILE)):
-        with pytest.raises(SettingError) as refused:
-            add_weights(SMALL, file, home)
-        assert str(file) in refusal(refused, message) and refused.value.field == "weights"
-    assert find_kept(SMALL, home) is None and not (tmp_path / "victim").exists()
-
-
 def test_a_fetch_shows_progress_and_keeps_the_file_with_its_hash_and_its_revision(home: Home, hub: Hub):
     events, file = drain(fetch_weights(SMALL, home))
     assert all(isinstance(event, Progress) for event in events) and any(SMALL in event.stage for event in events)
     record = read_record(file)
     assert file == require_weights(SMALL, home) and file.read_bytes() == hub.content
-    assert record and record.sha256 == hub.tag and REVISION in record.source and hub_file(SMALL).url in record.source  # type: ignore[union-attr]
+    assert record and record.sha256 == hub.tag and REVISION in record.source and published_file(SMALL).url in record.source  # type: ignore[union-attr]
     assert REVISION in hub.paths[-1] and sorted(path.suffix for path in home.weights.iterdir() if path.suffix != ".lock") == [
         ".json",
         ".safetensors",

@@ -15,12 +15,12 @@ SMALL = "test_efficientnet.r160_in1k"  # 360,000 parameters, for tests of timm i
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 
 
-def published(name: str = SMALL, seed: int = 1) -> torch.nn.Module:
+def published(name: str = SMALL, seed: int = 1, classes: int = 1000) -> torch.nn.Module:
     """The network of timm with its last layer, as its weights are published."""
     import timm
 
     torch.manual_seed(seed)
-    network: torch.nn.Module = timm.create_model(name)
+    network: torch.nn.Module = timm.create_model(name, num_classes=classes)
     for layer in network.modules():  # statistics other than those of a new network
         if isinstance(layer, torch.nn.BatchNorm2d) and layer.running_mean is not None:
             layer.running_mean.normal_(0, 0.1)

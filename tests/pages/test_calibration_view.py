@@ -204,10 +204,10 @@ def upload(open_page, content):
 
 def test_the_gallery_shows_calibrated_probabilities_and_says_so(own_trained, open_page):
     content = digit()
-    before = Classifier(folder_of(own_trained)).classify(read_image(content, "it").image)
+    before = Classifier(folder_of(own_trained)).classify(read_image(content, "it"))
     assert any(f"{before.ranked[0][1]:.1%}" in text.value for text in upload(open_page, content).caption)
     save_calibration(folder_of(own_trained), Calibration(temperature=4, images=144))
-    after = Classifier(folder_of(own_trained)).classify(read_image(content, "it").image)
+    after = Classifier(folder_of(own_trained)).classify(read_image(content, "it"))
     at = upload(open_page, content)
     (note,) = [text.value for text in at.caption if f"{after.ranked[0][1]:.1%}" in text.value]
     assert note.endswith(CALIBRATED.format(temperature=4)) and after.ranked[0][1] < before.ranked[0][1]

@@ -209,8 +209,9 @@ def another_number(name):
     return value
 
 
-# With SimpleCNN, Muon and the schedule “linear”.
+# With SimpleCNN, the fit “pad”, Muon and the schedule “linear”.
 WITHOUT_EFFECT = {
+    "crop_share",
     "timm_name",
     "weights",
     "train",
@@ -227,8 +228,7 @@ WITHOUT_EFFECT = {
 
 
 def test_start_queues_exactly_one_run_with_the_chosen_settings_and_shows_it(empty, open_page):
-    chosen = {"size": 32, "fit": "pad"} | {
-        "optimizer": "muon",
+    chosen = {"size": 32, "fit": "pad", "interpolation": "bilinear", "optimizer": "muon"} | {
         "schedule": "linear",
         "epochs": 3,
         "batch_size": 128,

@@ -112,7 +112,7 @@ def test_before_anything_is_drawn_the_gallery_says_what_to_do(trained, open_page
 
 def test_an_uploaded_digit_gets_the_prediction_of_the_classifier(trained, open_page):
     content = encode(digit(), "PNG")
-    prediction = Classifier(trained.home.run_folder(RUN)).classify(read_image(content, "it").image)
+    prediction = Classifier(trained.home.run_folder(RUN)).classify(read_image(content, "it"))
     name, probability = prediction.ranked[0]
     at = upload(open_page, "zero.png", content)
     assert [(metric.label, metric.value) for metric in at.metric] == [(PREDICTION, name)]

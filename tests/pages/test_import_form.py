@@ -2,7 +2,7 @@
 
 from cnn_core.data.jobs import Jobs
 from cnn_core.data.names import NAME_MISSING
-from pages.views.data.add import NOT_IMPORTED, PATH
+from pages.views.data.add import NOT_IMPORTED, PATH, ZIP
 from pages.views.data.jobs import ANNOUNCEMENT, STATUS
 from pages.views.data.mode import IMPORT_IMAGES, MODE, VIEW_SETS
 from pages.views.data.overview import CONFIGURE
@@ -13,6 +13,7 @@ from tests.pages.data_form import open_form, run_imports, start_import
 def test_without_a_name_nothing_is_imported_and_one_is_asked_for(empty, open_page, image_folder):
     at = open_form(open_page, PATH)
     at.text_input(key="data-path").set_value(str(image_folder)).run()
+    at.text_input(key="data-name").set_value("").run()
     at.button(key="data-import").click().run()
     assert [error.value for error in at.error] == [f"{NOT_IMPORTED} {NAME_MISSING}"] and Jobs(empty.home).all() == []
 
@@ -51,3 +52,21 @@ def test_a_result_is_closed_when_its_set_is_opened_and_replaced_by_the_next_impo
     at.button(key="view-two").click().run()
     assert at.query_params["set"] in ("two", ["two"]) and Jobs(empty.home).all() == [] and not at.exception
     assert at.selectbox[0].value == "two"
+
+
+def test_the_name_is_that_of_the_chosen_files_until_one_is_typed(empty, open_page, tmp_path):
+    def name_after(*steps):
+        for key, value in steps:
+            at.text_input(key=key).set_value(value).run()
+        return at.text_input(key="data-name").value
+
+    at = open_form(open_page, ZIP)
+    at.file_uploader[0].upload("Ants & Bees.zip", b"PK", "application/zip").run()
+    assert at.text_input(key="data-name").value == "ants-bees" and not at.button(key="data-import").disabled
+    at.button_group(key="data-source").set_value(PATH).run()
+    assert name_after(("data-path", str(tmp_path / "Pets.zip"))) == "pets", "the name of the files chosen last"
+    assert name_after(("data-name", "mine"), ("data-path", str(tmp_path / "others"))) == "mine"
+    empty.home.set_folder("pets").mkdir(parents=True)
+    assert name_after(("data-name", ""), ("data-path", str(tmp_path / "pets"))) == "pets-2"
+    assert name_after(("data-name", "")) == "", "it can be cleared"
+    assert not at.exception

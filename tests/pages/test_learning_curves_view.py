@@ -3,18 +3,34 @@
 import pytest
 
 from cnn_core.data.importer import ImportOptions, import_files
+from cnn_core.data.open import open_source
 from cnn_core.data.source import finish
 from cnn_core.lessons.attempts import list_attempts, read_runs
-from cnn_core.lessons.learning_curves import WAYS, judge, sizes_of, way_and_size
+from cnn_core.lessons.learning_curves import (
+    DEFAULT_DRAWS,
+    TOO_FEW,
+    WAYS,
+    expected_seconds,
+    judge,
+    sizes_for,
+    sizes_of,
+    way_and_size,
+)
+from cnn_core.text import counted, format_duration
+from pages.charts.learning_curves import learning_curves_chart
 from pages.views.learn.learning_curves import (
     AGREES,
     BANDS,
     DIFFERS,
+    DURATION,
     EXPLANATION,
     IMPORT,
     MISSING,
     NO_SETS,
+    NOT_ENOUGH,
     NOTHING,
+    RESUME_OR_START,
+    RUNS,
     SOURCE,
     describe_outcome,
 )
@@ -65,5 +81,39 @@ def test_runs_that_are_stopped_leave_a_warning_and_the_form(photographs, open_pa
     at.button(key="train-learning-curves").click().run()
     at.button(key="stop-learning-curves").click().run()
     at.run()
-    assert at.warning[0].value == NOTHING.format(size=10) and at.button(key="train-learning-curves") and not at.exception
-    assert not read_runs(store, list_attempts(store)[0]).is_active
+    assert (
+        at.warning[0].value == NOTHING.format(size=10, remedy=RESUME_OR_START)
+        and at.button(key="train-learning-curves")
+        and not at.exception
+    )
+    (attempt,) = list_attempts(store)
+    assert not read_runs(store, attempt).is_active
+    at.button(key="resume-learning-curves").click().run()
+    assert {run.status for run in read_runs(store, attempt).runs} == {"queued"} and not at.exception and not at.error
+    assert "stop-learning-curves" in button_keys(at) and "resume-learning-curves" not in button_keys(at)
+
+
+def test_before_the_start_the_sizes_that_the_set_has_and_the_time_are_shown(photographs, open_page, tmp_path):
+    info = open_source("photographs", photographs.home).info
+    assert sizes_for(info, 0.1) == (5, 10)
+    shown = texts(open_page("learn", **VIEW))
+    duration = format_duration(expected_seconds("photographs", info, DEFAULT_DRAWS))
+    for sentence in (
+        RUNS.format(runs=counted(18, "short run"), sizes="5 and 10"),
+        NOT_ENOUGH.format(sizes="20 or 50"),
+        DURATION.format(duration=duration),
+    ):
+        assert sentence in shown
+    finish(import_files("few", write_images(tmp_path / "few", count=4), ImportOptions(image_size=16), photographs.home))
+    at = open_page("learn", **VIEW)
+    at.selectbox(key="images-learning-curves").set_value("few").run()
+    assert at.warning[0].value == TOO_FEW.format(data="few", fewest=5) and "train-learning-curves" not in button_keys(at)
+    assert not at.exception
+
+
+def test_the_chart_draws_the_mean_of_the_draws_and_a_band_from_the_lowest_to_the_highest():
+    figure = learning_curves_chart({"frozen": {5: [0.8, 0.9], 10: [0.95]}}, (5, 10, 20))
+    highest, lowest, line = figure.data
+    assert [list(each.x) for each in figure.data] == [[5, 10]] * 3 and list(figure.layout.xaxis.tickvals) == [5, 10, 20]
+    assert (list(highest.y), list(lowest.y), list(line.y)) == ([0.9, 0.95], [0.8, 0.95], pytest.approx([0.85, 0.95]))
+    assert lowest.fill == "tonexty" and [each[2] for each in line.customdata] == [counted(2, "draw"), counted(1, "draw")]

@@ -14,18 +14,20 @@ from cnn_core.metrics.label_errors import HIGHEST_RATE, TYPICAL_RATE, find_label
 from cnn_core.metrics.mistakes import ORDERINGS
 from cnn_core.text import counted
 from cnn_core.training import cross_validation
-from cnn_core.training.cross_validation import load_all_training_images, read_out_of_fold
+from cnn_core.training.cross_validation import FOLDS, load_all_training_images
+from cnn_core.training.out_of_fold import read_out_of_fold
 from pages.shared.image_grid import PAGE
 from pages.views.data.overview import CORRECTIONS
 from pages.views.evaluate.corrections import CORRECTED, EXCLUDED, RELABELLED, SINCE, describe_change
 from pages.views.evaluate.duplicates import FOUND, NO_DUPLICATES
-from pages.views.evaluate.label_errors import ABOUT, MOSTLY_MISTAKES, OWN, SAVED_PREDICTIONS, SUSPECTED
+from pages.views.evaluate.label_errors import ABOUT, MODEL, MOSTLY_MISTAKES, OWN, SAVED_PREDICTIONS, SUSPECTED
 from pages.views.evaluate.mistakes import DUPLICATES, HELP, LABEL_ERRORS
 from tests.helpers import noisy_image, tiny_config, write_images
 from tests.pages.form import field
 
 RUN = "0001-digits"
 DOUBTS = LABEL_ERRORS
+BY_MODELS = SAVED_PREDICTIONS.format(folds=FOLDS, model=MODEL)
 
 
 def evaluation_of(store, split="test", run=RUN) -> Evaluation:
@@ -126,7 +128,7 @@ def test_label_errors_of_test_images_are_found_with_the_model_of_the_run(trained
     errors = find_label_errors(evaluation_of(trained))
     at = open_list(open_page, DOUBTS)
     assert counted(len(errors.indices), "suspected image") in words(at)
-    assert "cross-validate" not in [button.key for button in at.button] and SAVED_PREDICTIONS not in words(at)
+    assert "cross-validate" not in [button.key for button in at.button] and BY_MODELS not in words(at)
     if len(errors.indices):
         assert shown(at, ticks(DOUBTS)) == errors.indices[:PAGE].tolist()
 
@@ -175,11 +177,13 @@ def test_wrong_training_labels_are_found_and_corrected_without_training_twice(em
     run, wrong, index = mislabelled
     at = open_list(open_page, DOUBTS, "train", run)
     images = finish(load_all_training_images(open_source(empty.run(run).config.data, empty.home)))
-    assert ABOUT.format(count=len(images)) in words(at) and "cross-validate" in [button.key for button in at.button]
+    assert ABOUT.format(count=len(images), folds=FOLDS, model=MODEL) in words(at) and "cross-validate" in [
+        button.key for button in at.button
+    ]
     at.selectbox(key=f"label-errors-settings-{run}").select(OWN).run()
     at = press(at, "cross-validate")
     found = read_out_of_fold(
-        empty.home.run_folder(run), open_source(empty.run(run).config.data, empty.home).info, empty.run(run).config
+        empty.home.run_folder(run), open_source(empty.run(run).config.data, empty.home).info, empty.run(run).config, FOLDS
     )
     errors = find_label_errors(found.evaluate(images))
     assert set(wrong) <= set(images.rows[errors.indices].tolist())
@@ -199,7 +203,7 @@ def test_wrong_training_labels_are_found_and_corrected_without_training_twice(em
             corrected.add(row)
     labels = dict(zip(*(column.tolist() for column in index.columns("1", "row", "label")), strict=True))
     assert len(corrected) >= 2 and all(labels[row] == wrong[row] for row in corrected)
-    assert SAVED_PREDICTIONS in words(at)
+    assert BY_MODELS in words(at)
     assert len(index.corrections.undo()) == 1
 
 

@@ -64,9 +64,7 @@ def test_several_images_are_classified_side_by_side_and_a_refused_file_gives_a_m
     at = take(open_page, UPLOAD)
     at.file_uploader[0].set_value([*files, ("notes.png", b"no pixels", "image/png"), ("blank.png", blank, "image/png")]).run()
     assert not at.exception
-    assert cards(at) == [
-        (classifier.classify(read_reduced(content, name).image).ranked[0][0], name) for name, content, _ in files
-    ]
+    assert cards(at) == [(classifier.classify(read_reduced(content, name)).ranked[0][0], name) for name, content, _ in files]
     messages = [error.value for error in at.error]
     assert (
         len(messages) == 2
@@ -133,7 +131,7 @@ def test_a_photograph_from_the_camera_is_classified(classifier, digits, open_pag
     assert at.info[0].value == EMPTY_TEXT
     at.camera_input[0].set_value(("photo.jpg", out.getvalue(), "image/jpeg")).run()
     assert not at.exception
-    expected = classifier.classify(read_reduced(out.getvalue(), "it").image).ranked[0][0]
+    expected = classifier.classify(read_reduced(out.getvalue(), "it")).ranked[0][0]
     assert [metric.value for metric in at.metric] == [expected]
 
 
@@ -142,7 +140,7 @@ def test_pasted_images_are_classified_and_can_be_removed(classifier, digits, ope
     at = take(open_page, UPLOAD)
     at.session_state[STORED] = [UploadedImage("pasted-1", "pasted 1 (image.png)", content)]
     at.run()
-    expected = classifier.classify(read_reduced(content, "it").image).ranked[0][0]
+    expected = classifier.classify(read_reduced(content, "it")).ranked[0][0]
     assert [metric.value for metric in at.metric] == [expected]
     (away,) = (button for button in at.button if button.key == REMOVE)
     away.click().run()
@@ -174,7 +172,7 @@ def test_uploaded_images_are_restored_when_their_view_is_reopened_and_other_file
     at.button_group(key="gallery-view").set_value(many_images.TITLE).run()
     at.button_group(key="gallery-view").set_value(TITLE).run()
     at.button_group(key=input_key("gallery")).set_value(UPLOAD).run()
-    expected = classifier.classify(read_reduced(content, "it").image).ranked[0][0]
+    expected = classifier.classify(read_reduced(content, "it")).ranked[0][0]
     assert [metric.value for metric in at.metric] == [expected] and not at.error
     (away,) = (button for button in at.button if button.key == REMOVE and "(1)" in button.label)
     away.click().run()

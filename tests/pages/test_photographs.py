@@ -7,13 +7,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cnn_core.config.defaults import make_config
+from cnn_core.config.images import images_info
+from cnn_core.config.recommendation import recommend_model
+from cnn_core.data.image_shape import ImageShape
 from cnn_core.data.imported import ImportedSource
 from cnn_core.data.importer import ImportOptions, import_files
 from cnn_core.data.kept_images import KEPT_SIDE
 from cnn_core.data.source import finish
+from cnn_core.models.registry import FAMILIES
 from pages.charts.components.picker import GridImage, describe
+from pages.charts.images import data_url, labelled_grid
 from pages.shared.data_and_model import describe_facts
-from pages.views.data.overview import DUPLICATES, KEPT
+from pages.views.data.augmentation import HEAD_ONLY, HOW, SIZE
+from pages.views.data.overview import AUGMENTATION, CLASSES, DUPLICATES, KEPT
+from pages.views.data.split import MADE_FROM, MEASURED_ON
 from tests.helpers import write_images
 from tests.pages.form import field
 
@@ -41,8 +49,34 @@ def test_the_data_page_says_how_photographs_are_kept(pets, open_page):
     assert not at.exception
 
 
+def test_the_augmentation_preview_shows_photographs_as_a_training_receives_them(pets, open_page):
+    model = recommend_model(pets.info).model
+    info = images_info(make_config(data="pets", model=model), pets.info)
+    assert info.image_size > pets.info.image_size
+    at = open_page("data", set="pets", view=AUGMENTATION)
+    said = SIZE.format(side=info.image_size, how=HOW["crop"], model=FAMILIES[model].title)
+    assert f"{said} {HEAD_ONLY}" in [caption.value for caption in at.caption] and not at.exception
+    rows, _ = pets.index.used_rows("train")
+    shown = next(html.value for html in at.main.get("html") if "original" in html.value)
+    assert data_url(finish(ImportedSource(pets.folder, ImageShape(info.image_size)).open_pool())[rows[0]]) in shown
+
+
+def test_summaries_of_photographs_say_at_which_size_they_are_made(pets, empty, open_page):
+    captions = [caption.value for caption in open_page("data", set="pets", view=CLASSES).caption]
+    for text in (MADE_FROM, MEASURED_ON):
+        assert any(text.format(side=pets.info.image_size) in caption for caption in captions)
+    squares = [caption.value for caption in open_page("data", set="digits", view=CLASSES).caption]
+    assert not any(text.format(side=32) in caption for text in (MADE_FROM, MEASURED_ON) for caption in squares)
+
+
+@pytest.mark.parametrize(("side", "is_smooth"), [(28, False), (64, False), (128, True), (224, True)])
+def test_only_small_images_of_a_grid_are_enlarged_without_interpolation(side, is_smooth):
+    shown = labelled_grid(np.zeros((1, side, side, 3), np.uint8), ["black"])
+    assert ('style="image-rendering: auto"' in shown) == is_smooth
+
+
 @pytest.mark.parametrize(
-    ("chosen", "side"), [({"model": "simple"}, 128), ({"size": "96"}, 96), ({"model": "efficientnet-lite0"}, 224)]
+    ("chosen", "side"), [({"model": "simple"}, 128), ({"size": "96"}, 96), ({"model": "efficientnet-lite0"}, 256)]
 )
 def test_the_form_shows_the_network_for_the_size_of_the_run(pets, open_page, chosen, side):
     at = open_page("configure", data="pets", **chosen)

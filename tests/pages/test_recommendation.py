@@ -9,12 +9,16 @@ from cnn_core.config.recommendation import COST_OF_SCRATCH, PRETRAINED, RECOMMEN
 from cnn_core.data.importer import ImportOptions, import_files
 from cnn_core.data.source import finish
 from cnn_core.execution.in_process import execute
+from cnn_core.home import EVALUATIONS, TRAINED_RESULTS
 from cnn_core.models import embedded
 from cnn_core.models.embedded import NOT_INSTALLED
 from cnn_core.runs.out_of_fold import out_of_fold_result
 from cnn_core.runs.rules.validation import FEW_FOR_SCRATCH
 from cnn_core.runs.store import Store
+from cnn_core.training.cross_validation import HEAD_FOLDS
 from pages.shared.recommendation import USE_PRETRAINED
+from pages.views.evaluate.label_errors import HEAD, SAVED_PREDICTIONS
+from pages.views.evaluate.mistakes import LABEL_ERRORS
 from tests.helpers import write_images
 from tests.pages.form import field, fill, press, press_start
 
@@ -98,3 +102,18 @@ def test_a_head_on_few_images_shows_its_out_of_fold_accuracy_and_which_one_to_tr
         )
         assert not at.exception
     assert result.advice not in said(open_page("evaluate", run=run, split="train"))
+
+
+def test_the_label_errors_of_a_head_come_from_its_out_of_fold_predictions_with_nothing_to_choose(own, open_page):
+    assert execute(own, run := own.create(make_config(data=OWN, model=PRETRAINED, epochs=1, batch_size=8))) == "finished"
+    view = {"run": run, "split": "train", "view": "Mistakes", "list": LABEL_ERRORS}
+    by_heads = SAVED_PREDICTIONS.format(folds=HEAD_FOLDS, model=HEAD)
+    at = open_page("evaluate", **view)
+    assert by_heads in said(at) and not at.exception
+    assert "cross-validate" not in [button.key for button in at.button], "the training has made them"
+    for path in (own.home.run_folder(run) / EVALUATIONS).glob(f"{TRAINED_RESULTS[1]}*"):
+        path.unlink()  # as of a run of an earlier version, or of more images
+    at = open_page("evaluate", **view)
+    assert by_heads not in said(at) and f"label-errors-settings-{run}" not in [box.key for box in at.selectbox]
+    at.button(key="cross-validate").click().run()
+    assert by_heads in said(at) and not at.exception and not at.error

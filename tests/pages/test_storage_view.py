@@ -124,4 +124,16 @@ def test_kept_features_count_in_the_size_of_their_set_and_are_deleted_to_free_sp
     assert size == format_bytes(folder_bytes(pets)) and folder_bytes(pets) > 4_800_000
     at.button(key=FREE).click().run()
     assert feature_files(pets) == [] and folder_bytes(pets) < 1_000_000 and (pets / IMAGES).is_file() and not at.exception
-    assert FREE not in [button.key for button in at.button]
+    assert not at.error and FREE not in [button.key for button in at.button]
+
+
+def test_what_cannot_be_freed_is_named_and_the_rest_is_freed(empty, open_page, folder):
+    finish(import_files("pets", folder, ImportOptions(), empty.home))
+    pets = empty.home.set_folder("pets")
+    store = open_feature_store(ImportedSource(pets))
+    store.path("stuck").mkdir(parents=True)  # which cannot be deleted as a file
+    store.add("wide", np.arange(4), np.ones((4, 100), np.float32))
+    at = open_page("data").button_group(key=MODE).set_value(STORAGE).run()
+    at.button(key=FREE).click().run()
+    assert feature_files(pets) == [store.path("stuck")] and not at.exception
+    assert len(at.error) == 1 and store.path("stuck").name in at.error[0].value

@@ -144,7 +144,7 @@ def test_an_upload_is_pinned_exactly_as_the_network_would_receive_it(own_trained
     press(at, PIN)
     (image,) = read_tracked_images(folder(own_trained))
     info = open_source("digits", own_trained.home).info
-    assert np.array_equal(image.pixels, preprocess(read_image(content, "it").image, info))
+    assert np.array_equal(image.pixels, preprocess(read_image(content, "it"), info))
     assert (image.label, image.truth, image.origin) == (f"{MARKUP}.jpg", 1, "upload")
     assert not any(MARKUP in html.value for html in at.main.get("html")), "names are text"
     press(at, PIN)

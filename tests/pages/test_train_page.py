@@ -10,7 +10,7 @@ from cnn_core.config.schema import has_effect, title, value_text
 from cnn_core.events import Changed
 from cnn_core.runs.lock import hold
 from pages.shared.run_selection import NO_RUN, STATUS
-from pages.views.train.controls import CHILD, PARENT, REMOVED, SAVING, STOPPING
+from pages.views.train.controls import APPLIED, CHILD, PARENT, REMOVED, SAVING, STOPPING
 from tests.helpers import is_a_sentence
 from tests.pages.manual_run import epoch, started, steps
 
@@ -235,6 +235,10 @@ def test_only_settings_with_a_new_value_are_changed_during_training(empty, open_
         named(at.number_input, title("learning_rate")).set_value(0.002).run()
         at.button(key=apply).click().run()
         assert requests_of(empty, run) == [("change", {"epochs": 40, "learning_rate": 0.002})]
+        assert at.button(key=apply).disabled and [toast.value for toast in at.toast] == [APPLIED]
+        named(at.number_input, title("epochs")).set_value(50).run()
+        assert not at.button(key=apply).disabled, "another value can follow before the run has carried it out"
+        named(at.number_input, title("epochs")).set_value(40).run()
         empty.log.append(run, [Changed(12, {"epochs": 40, "learning_rate": 0.002})])  # as the one who trains answers
         at.run()
         assert named(at.number_input, title("epochs")).value == 40 and at.button(key=apply).disabled

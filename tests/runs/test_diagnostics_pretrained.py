@@ -9,6 +9,7 @@ from cnn_core.config.recommendation import PRETRAINED, pretrained_settings
 from cnn_core.config.schema import TrainConfig
 from cnn_core.config.suggestions import with_changes
 from cnn_core.events import Epoch, Started
+from cnn_core.models.registry import FAMILIES
 from cnn_core.runs.diagnostics import diagnose
 from cnn_core.runs.finding import Finding
 from cnn_core.runs.rules.validation import (
@@ -50,9 +51,11 @@ def test_a_run_near_the_majority_share_is_told_so_with_the_reason_and_the_settin
     assert tells(first.observation, "56.2%", "153", "“bees”", "54.2%") and CANNOT_TELL in first.observation
     assert first.remedy == START_PRETRAINED.format(count=122.5) and tells(first.remedy, "122")
     assert is_a_sentence(first.observation) and is_a_sentence(first.remedy)
-    changed = with_changes(SCRATCH, first.changes)
+    changed, own = with_changes(SCRATCH, first.changes), FAMILIES[PRETRAINED].defaults
     assert (changed.model, changed.weights, changed.train) == (PRETRAINED, "pretrained", "head")
-    assert (changed.head_epochs, changed.fine_tuning_rate) == (3, 0.1), "for a person who trains all layers instead"
+    assert (changed.head_epochs, changed.fine_tuning_rate) == (own["head_epochs"], own["fine_tuning_rate"]), (
+        "for a person who trains all layers instead"
+    )
     assert changed == with_changes(SCRATCH, pretrained_settings(SCRATCH))
 
 

@@ -8,6 +8,7 @@ from cnn_core.config.schema import TrainConfig
 from cnn_core.device import Arithmetic
 from cnn_core.errors import SettingError
 from cnn_core.models.pretrained_table import NETWORKS
+from cnn_core.models.registry import FAMILIES
 from cnn_core.runs import memory
 from cnn_core.runs.memory import TOO_LARGE, check_memory, device_memory, memory_needed
 from tests.helpers import is_a_sentence
@@ -42,7 +43,20 @@ def test_where_no_batch_fits_the_head_alone_or_a_smaller_network_is_named(monkey
     refused = refusal(head, needed - 1, monkeypatch)
     assert refused.field == "timm_name" and small in refused.args[0]
     check_memory(head.model_copy(update={"timm_name": small}), SHAPE, ARITHMETIC)
-    assert refusal(head, 1000, monkeypatch).field == "model"
+    assert refusal(head, 1000, monkeypatch).field == "size", "no model fits"
+
+
+@pytest.mark.parametrize(("weights", "fitting"), [("pretrained", "mobilenet"), ("scratch", "simple")])
+def test_models_that_fit_are_named_and_keep_the_kind_of_starting_weights(
+    weights: str, fitting: str, monkeypatch: pytest.MonkeyPatch
+):
+    config = make_config(model="convnext", weights=weights, train="head" if weights == "pretrained" else "all")
+    needed = memory_needed(config.model_copy(update={"model": fitting}), SHAPE, ARITHMETIC)
+    refused = refusal(config, needed, monkeypatch)
+    named = [family for family in FAMILIES.values() if family.title in refused.args[0]]
+    assert refused.field == "model" and FAMILIES[fitting] in named
+    for family in named:
+        check_memory(config.model_copy(update={"model": family.name}), SHAPE, ARITHMETIC)
 
 
 def test_this_machine_has_memory_for_the_default_run():

@@ -9,6 +9,7 @@ from cnn_core.config.defaults import make_config
 from cnn_core.config.schema import TrainConfig, format_range, title
 from cnn_core.errors import SettingError
 from cnn_core.search.space import (
+    LISTED,
     NO_EFFECT,
     NO_LOGARITHM,
     NO_RANGE,
@@ -60,7 +61,7 @@ def test_a_line_says_what_to_vary_and_can_be_written_again(line: str, part: Rang
         ("extent=1..2", "“extent”"),
         ("data=digits,mnist", NOT_COMPARABLE.format(setting=title("data"))),
         ("seed=1..9", NOT_COMPARABLE.format(setting=title("seed"))),
-        ("size=64..224", NO_RANGE.format(setting=title("size"), name="size")),
+        ("size=64..224", NO_RANGE.format(setting=title("size"), name="size", values=LISTED["size"])),
         ("device=cpu,cuda", NOT_COMPARABLE.format(setting=title("device"))),
         ("validation_share=0.1,0.2", NOT_COMPARABLE.format(setting=title("validation_share"))),
         ("learning_rate=0.1..0.01", NOT_RISING.format(setting=title("learning_rate"), low=0.1, high=0.01)),

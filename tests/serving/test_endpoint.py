@@ -65,7 +65,7 @@ def classifier(served: Served) -> Classifier:
 def test_the_answer_is_the_one_that_the_dashboard_gives(served, classifier, kind):
     content = encoded("green", kind)
     status, _, answer = ask(served, "POST", "/predict", content, {"Content-Type": f"image/{kind.lower()}"})
-    expected = classifier.classify(read_reduced(content, "it").image)
+    expected = classifier.classify(read_reduced(content, "it"))
     assert status == 200
     assert answer["class"] == expected.ranked[0][0] == "green" and answer["is_sure"] is expected.verdict.is_sure is None
     assert [entry["class"] for entry in answer["ranked"]] == [name for name, _ in expected.ranked]
@@ -87,7 +87,7 @@ def test_what_waits_while_the_network_works_is_classified_together(served, class
         answers = list(clients.map(lambda content: ask(served, "POST", "/predict", content), contents))
     after = ask(served, "GET", "/health")[2]
     for content, (status, _, answer) in zip(contents, answers, strict=True):
-        expected = classifier.classify(read_reduced(content, "it").image).ranked
+        expected = classifier.classify(read_reduced(content, "it")).ranked
         assert status == 200 and answer["class"] == expected[0][0]
         assert answer["probability"] == pytest.approx(expected[0][1], abs=1e-5)
     images, batches = after["images"] - before["images"], after["batches"] - before["batches"]

@@ -18,13 +18,12 @@ from cnn_core.training import cross_validation
 from cnn_core.training.cross_validation import (
     MODEL_STAGE,
     TOO_FEW_IMAGES,
-    OutOfFoldPredictions,
     cross_validate_run,
     load_all_training_images,
     quick_recipe,
-    read_out_of_fold,
     stratified_folds,
 )
+from cnn_core.training.out_of_fold import OutOfFoldPredictions, read_out_of_fold
 from tests.helpers import drain, is_a_sentence, tiny_config, write_images
 
 

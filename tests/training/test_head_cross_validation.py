@@ -56,8 +56,8 @@ def test_it_agrees_with_scikit_learns_folds_and_a_head_trained_by_its_formula():
         expected[held_out] = (values.numpy()[held_out] @ weight.T + bias).argmax(1) == labels.numpy()[held_out]
     plain = {"optimizer": "sgd", "momentum": 0.0, "nesterov": False, "weight_decay": 0.0, "schedule": "constant", "warmup": 0.0}
     settings = make_config(epochs=EPOCHS, batch_size=4096, learning_rate=RATE, **plain)
-    is_correct = drain(cross_validate_head(head, values, labels, fold_of, settings, ARITHMETIC))[1]
-    assert np.array_equal(is_correct.numpy(), expected) and 0.5 < expected.mean() < 1
+    logits = drain(cross_validate_head(head, values, labels, fold_of, settings, ARITHMETIC))[1]
+    assert np.array_equal((logits.argmax(1) == labels).numpy(), expected) and 0.5 < expected.mean() < 1
     assert not np.array_equal(expected, (values @ head.weight.T + head.bias).argmax(1).eq(labels).numpy()), "an untrained head"
 
 
@@ -66,10 +66,10 @@ def test_labels_without_a_rule_are_predicted_no_better_than_by_chance():
     labels = torch.arange(200) % 2  # a head with 400 weights learns all of them by heart
     fold_of = np.random.default_rng(1).permutation(np.arange(200) % FOLDS)
     settings = make_config(model="efficientnet-lite0", epochs=20, learning_rate=0.1)
-    reports, is_correct = drain(cross_validate_head(nn.Linear(400, 2), values, labels, fold_of, settings, ARITHMETIC))
+    reports, logits = drain(cross_validate_head(nn.Linear(400, 2), values, labels, fold_of, settings, ARITHMETIC))
     done = [report.done for report in reports]
     assert done == sorted(done) and set(done) == set(range(FOLDS)), "the progress never goes back"
-    assert 0.35 < is_correct.float().mean() < 0.65
+    assert 0.35 < (logits.argmax(1) == labels).float().mean() < 0.65
 
 
 @pytest.mark.parametrize("has_drawn_validation", [True, False])
@@ -81,13 +81,17 @@ def test_a_runs_weights_stay_the_same_to_the_bit_and_all_of_its_training_images_
     list(alone)
     before = copy.deepcopy(training.state_dict()["model"])
     first = drain(checked.run(settings))[1]
-    assert len(first) == (36 if has_drawn_validation else 24)
+    assert first.logits.shape == ((36 if has_drawn_validation else 24), len(INFO.classes))
+    assert (first.rows is None) == has_drawn_validation, "these validation images are in no data set"
+    assert first.accuracy == pytest.approx((first.logits.argmax(1) == first.labels).sum().item() / len(first.labels))
     for name, value in alone.model.state_dict().items():
         assert torch.equal(value, before[name]) and torch.equal(value, training.model.state_dict()[name])
     resumed = trainer(settings)
     again = HeadCrossValidation(resumed, settings, has_drawn_validation=has_drawn_validation)
     resumed.load_state_dict(alone.state_dict())
-    assert torch.equal(drain(again.run(settings))[1], first), "a run that is resumed after its last epoch says the same"
+    assert torch.equal(drain(again.run(settings))[1].logits, first.logits), (
+        "a run that is resumed after its last epoch says the same"
+    )
 
 
 @pytest.mark.parametrize(

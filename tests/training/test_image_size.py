@@ -76,7 +76,7 @@ def test_everything_takes_the_size_and_the_fit_from_the_run(photographs: Path, s
 def source_path(folder: Path, pixels: np.ndarray, classifier: Classifier) -> str:
     """The file that becomes `pixels` when the classifier prepares it; "" for none."""
     for path in folder.rglob("*.*"):
-        if np.array_equal(preprocess(read_image(path, path.name).image, classifier.card), pixels):
+        if np.array_equal(preprocess(read_image(path, path.name), classifier.card), pixels):
             return path.name
     return ""
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from cnn_core.config.images import open_images
 from cnn_core.data.batches import Batches
 from cnn_core.data.imported import ImportedSource
 from cnn_core.data.open import open_source
@@ -17,7 +18,8 @@ from cnn_core.features.store import drop_features, feature_files, open_feature_s
 from cnn_core.home import Home
 from cnn_core.metrics.evaluation import evaluate, evaluate_run, load_split
 from cnn_core.models.saving import load_model
-from cnn_core.training.cross_validation import cross_validate_run, quick_recipe
+from cnn_core.training.cross_validation import HEAD_FOLDS, cross_validate_run, load_all_training_images, quick_recipe
+from cnn_core.training.out_of_fold import read_out_of_fold, rows_of
 from cnn_core.training.recipe import train_run
 from tests.data.imports import run_import
 from tests.helpers import tiny_config, write_images
@@ -88,4 +90,20 @@ def test_a_run_whose_layers_all_learned_is_evaluated_from_its_images(source: Imp
     expected = finish(evaluate(model, card, images, CPU))
     assert feature_files(source.folder), "those of the pretrained layers, from the epoch of the head"
     assert np.array_equal(finish(evaluate_run("0001-all", config, home, split="val")).logits, expected.logits)
-    assert drop_features(source.folder) > 0 and not feature_files(source.folder)
+    assert drop_features(source.folder).freed > 0 and not feature_files(source.folder)
+
+
+@pytest.mark.parametrize("chosen", [{}, {"images_per_class": 6}])
+def test_the_end_of_a_training_leaves_the_out_of_fold_predictions_of_all_training_images(
+    source: ImportedSource, home: Home, chosen: dict[str, int]
+):
+    events, _ = train(home, "0001-first", **chosen)
+    config = tiny_config(Path("mine"), **(SETTINGS | chosen))
+    info = open_images(config, home).info
+    found = read_out_of_fold(home.run_folder("0001-first"), info, config, HEAD_FOLDS)
+    assert (found is None) == bool(chosen), "the validation images of a chosen number are no training images of it"
+    if found:
+        images = finish(load_all_training_images(source))
+        finished = next(event for event in events if isinstance(event, Finished))
+        assert np.array_equal(found.rows, rows_of(images)) and len(images) == finished.out_of_fold_images
+        assert found.evaluate(images).accuracy == pytest.approx(finished.out_of_fold_accuracy)

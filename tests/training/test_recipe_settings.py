@@ -82,6 +82,8 @@ def test_every_setting_of_the_training_matters(home: Home, image_folder: Path, t
         "model",
         "epochs",
         "fit",  # of photographs: see test_image_size
+        "crop_share",  # and test_network_images
+        "interpolation",
         "weights",
         "timm_name",  # of one model: see test_timm_nets
         "train",  # of pretrained weights: see test_stages

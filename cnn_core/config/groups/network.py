@@ -5,15 +5,16 @@ from typing import Literal
 from pydantic import BaseModel, field_validator
 
 from cnn_core.config.setting import Not, setting
-from cnn_core.data.image_shape import MAX_SIDE, MIN_SIDE, USUAL_SIDE
+from cnn_core.data.image_shape import MAX_SIDE, MIN_SHARE, MIN_SIDE, USUAL_SIDE
 from cnn_core.models.pretrained_table import DEFAULT_NETWORK, NAME_EXAMPLE
 
 GROUP = "Network"
 NOT_A_SIZE = f"must be 0, or {MIN_SIDE} to {MAX_SIDE}"
+NOT_A_SHARE = f"must be 0, or {MIN_SHARE} to 1"
 
 
 class NetworkSettings(BaseModel):
-    """Size and fit of the images; name of a network, width, depth, activation, batch norm and starting weights, of which each model takes some."""
+    """Size, fit, crop share and interpolation of the images; name of a network, width, depth, activation, batch norm and starting weights, of which each model takes some."""
 
     size: int = setting(
         0,
@@ -31,6 +32,23 @@ class NetworkSettings(BaseModel):
         group=GROUP,
         help="How photographs are made square: “crop” takes the centre, “pad” adds black bars, “stretch” changes the proportions. Pad where what matters is near "
         "the edges. Other images are square already.",
+    )
+    crop_share: float = setting(  # the defaults of this setting and the next are what runs of earlier versions used
+        1.0,
+        title="Crop share",
+        group=GROUP,
+        only={"fit": ("crop",)},
+        help="Side of the centre that is taken from a photograph, as a fraction of its short side: 1 is the largest square, 0 what the pretrained network was "
+        "trained with. Lower it where what matters is small and in the middle. Images that are stored as squares are not cropped.",
+        ge=0,
+        le=1,
+    )
+    interpolation: Literal["automatic", "bicubic", "bilinear"] = setting(
+        "bicubic",
+        title="Interpolation",
+        group=GROUP,
+        help="How photographs are resized: “automatic” as the pretrained network expects it, else “bicubic”, which is sharper, or “bilinear”, which is "
+        "smoother. Change it only to compare.",
     )
     timm_name: str = setting(
         DEFAULT_NETWORK,
@@ -72,7 +90,7 @@ class NetworkSettings(BaseModel):
         "scratch",
         title="Starting weights",
         group=GROUP,
-        help="“scratch” for random weights, “pretrained” for ImageNet weights (installed for EfficientNet-Lite0, fetched on request for networks of timm, a download for other models), or the path of a PyTorch or safetensors file on this machine.",
+        help="“scratch” for random weights, “pretrained” for ImageNet weights (installed for EfficientNet-Lite0, fetched on request for other models), or the path of a PyTorch or safetensors file on this machine.",
         min_length=1,
         max_length=4096,
     )
@@ -135,3 +153,11 @@ class NetworkSettings(BaseModel):
         if 0 < size < MIN_SIDE:
             raise ValueError(NOT_A_SIZE)
         return size
+
+    @field_validator("crop_share")
+    @classmethod
+    def check_share(cls, share: float) -> float:
+        """Refuse a centre that is too small to show anything."""
+        if 0 < share < MIN_SHARE:
+            raise ValueError(NOT_A_SHARE)
+        return share

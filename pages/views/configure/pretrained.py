@@ -1,4 +1,4 @@
-"""Pretrained networks of timm on the Configure page: a table of them, and the weights of the chosen one, which are fetched at the press of a button.
+"""Pretrained networks on the Configure page: a table of them, and the weights of the chosen one, which are fetched at the press of a button.
 
 Nothing is fetched unasked: where weights are missing, the start of a run is refused too.
 """
@@ -17,11 +17,19 @@ from cnn_core.data.source import DataInfo
 from cnn_core.errors import SettingError, StudioError
 from cnn_core.events import Progress
 from cnn_core.home import Home
-from cnn_core.models.embedded import EMBEDDED
 from cnn_core.models.pretrained_input import expected_input
-from cnn_core.models.pretrained_table import INSTALLED_NETWORK, NETWORKS
-from cnn_core.models.registry import FAMILIES
-from cnn_core.models.weights_source import CHECKING, NOT_KEPT, SUFFIXES, Place, add_weights, find_place, full_name
+from cnn_core.models.pretrained_table import PRETRAINED, TORCHVISION_NETWORKS
+from cnn_core.models.weights_source import (
+    CHECKING,
+    NOT_KEPT,
+    SUFFIXES,
+    Place,
+    add_weights,
+    find_kept,
+    find_place,
+    full_name,
+    read_record,
+)
 from cnn_core.text import format_bytes
 from pages.shared.people import is_shared, may_read_paths
 from pages.shared.progress import CANCELLED, run_with_progress
@@ -35,9 +43,6 @@ TO_FETCH = "The weights of {name} are not on this machine{facts}. Fetch them onc
 HERE = "The weights of {name} are on this machine{facts}."
 FACTS = " ({size}, licence {licence})"
 OTHER_SIZE = "They were trained on images of {expected}×{expected} pixels; those of this run have {side}×{side} (“Image size” in the tab Network)."
-DOWNLOADED_AT_START = (
-    "The ImageNet weights of {title} are downloaded by torchvision when the run starts, unless they are in its cache."
-)
 FETCH_CANCELLED = "The fetch was cancelled. “Fetch weights” continues where it stopped."
 ASK_TEACHER = "Only teachers can fetch weights on this server. Ask a teacher, or choose a model whose weights are here."
 FETCH, ADD_FILE, ADD = "Fetch weights", "Add a file", "Add weights"
@@ -47,8 +52,12 @@ UPLOAD = "an uploaded file"  # where the weights came from
 COLUMNS = {
     "Parameters": st.column_config.NumberColumn(format="localized"),
     "Input (px)": st.column_config.NumberColumn(help="The side of the images that the network was trained on."),
+    "Crop share": st.column_config.NumberColumn(
+        help="The side of the centre that it was trained on, as a fraction of an image's short side."
+    ),
     "Multiply-adds": st.column_config.TextColumn(help="For the forward pass of one image of that size."),
     "Licence": st.column_config.TextColumn(help="Of the weights, as timm states it. Licences with “nc” forbid commercial use."),
+    "Name": st.column_config.TextColumn(help="In timm; for networks of torchvision, their name on the command line."),
     "Training (s)": st.column_config.NumberColumn(
         help="From your earlier runs of this network with this data set, for the epochs of the form."
     ),
@@ -56,29 +65,33 @@ COLUMNS = {
 
 
 def show_weights(place: DeltaGenerator, config: TrainConfig, info: DataInfo) -> None:
-    """Show in `place` whether the weights of the chosen network of timm are here, else the button that fetches them. Raises SettingError."""
-    family = FAMILIES[config.model]
-    if config.starting_weights != "pretrained" or family.published == EMBEDDED:
+    """Show in `place` whether the weights of the chosen pretrained network are here, else the button that fetches them. Raises SettingError."""
+    if not config.fetched_weights:
         return
     home = get_store().home
     with place:
-        if "timm_name" not in family.options:
-            st.caption(DOWNLOADED_AT_START.format(title=family.title))
-            return
-        name = _full_name(config.timm_name)
-        network = NETWORKS.get(name)
+        name = _full_name(config.fetched_weights)
+        network = PRETRAINED.get(name)
+        shown = TORCHVISION_NETWORKS[name].title if name in TORCHVISION_NETWORKS else plain(name)
         facts = FACTS.format(size=format_bytes(network.file_bytes), licence=network.licence) if network else ""
         expected, side = expected_input(name).side, info.image_size
-        note = f" {OTHER_SIZE.format(expected=expected, side=side)}" if expected != side else ""
+        note = OTHER_SIZE.format(expected=expected, side=side) if expected != side else ""
         if find_place(name, home):
-            st.caption(f"{HERE.format(name=plain(name), facts=facts)}{note}")
+            st.caption(" ".join(filter(None, (HERE.format(name=shown, facts=facts), _last_layer(name, home), note))))
             return
-        st.info(f"{TO_FETCH.format(name=plain(name), facts=facts)}{note}", icon=":material/cloud_download:")
+        st.info(" ".join(filter(None, (TO_FETCH.format(name=shown, facts=facts), note))), icon=":material/cloud_download:")
         _offer_weights(name, home)
 
 
+def _last_layer(name: str, home: Home) -> str:
+    """Return the sentence on a kept file whose last layer has other classes; "" without one."""
+    file = find_kept(name, home)
+    record = read_record(file) if file else None
+    return record.note if record else ""
+
+
 def _full_name(name: str) -> str:
-    if name in NETWORKS:
+    if name in PRETRAINED:
         return name
     with st.spinner("Looking the network up in timm…"):
         return full_name(name)
@@ -96,7 +109,7 @@ def _offer_weights(name: str, home: Home) -> None:
             icon=":material/download:",
             on_click=st.session_state.pop,
             args=(CANCELLED, None),
-            help="Downloads the file from the Hugging Face hub into the studio home. A fetch that is cancelled continues where it stopped.",
+            help="Downloads the file into the studio home. A fetch that is cancelled continues where it stopped.",
         )
         with st.popover(ADD_FILE, icon=":material/upload_file:", help="Use a file of weights that you have."):
             file = st.file_uploader(
@@ -144,16 +157,15 @@ def _add_upload(name: str, title: str, file: BinaryIO, home: Home) -> Generator[
 
 
 def compare_networks(config: TrainConfig) -> None:
-    """Show a table of the pretrained networks of timm: what they are, and whether their weights are here."""
+    """Show a table of the pretrained networks: what they are, and whether their weights are here."""
     table = st.expander(TABLE, icon=":material/table_chart:", key="networks", on_change="rerun")
     if not table.open:
         return
     store = get_store()
     runs = store.runs()
     rows: list[dict[str, Any]] = []
-    for network in (INSTALLED_NETWORK, *NETWORKS.values()):
-        name = network.name
-        chosen = {"model": EMBEDDED} if network is INSTALLED_NETWORK else {"model": "timm", "timm_name": name}
+    for name, network in PRETRAINED.items():
+        chosen = {"model": network.family} | ({"timm_name": name} if network.family == "timm" else {})
         seconds = trial_seconds(config.model_copy(update=chosen), runs)
         rows.append(
             {
@@ -161,11 +173,12 @@ def compare_networks(config: TrainConfig) -> None:
                 "Weights": STATES[find_place(name, store.home)],
                 "Parameters": network.parameters,
                 "Input (px)": network.expects.side,
+                "Crop share": network.expects.crop_share,
                 "Multiply-adds": f"{network.multiply_adds / 1e9:.2f} G",
                 "Download": format_bytes(network.file_bytes),
                 "Licence": network.licence,
                 "Training (s)": None if seconds is None else round(seconds),
-                "Name in timm": name,
+                "Name": name,
             }
         )
     with table:

@@ -13,7 +13,7 @@ import streamlit as st
 from cnn_core.data import uploads
 from cnn_core.data.importer import ImportOptions
 from cnn_core.data.kept_images import KEPT_SIDE
-from cnn_core.data.names import NAME_CHANGED, new_set_name
+from cnn_core.data.names import NAME_CHANGED, new_set_name, suggest_set_name
 from cnn_core.errors import StudioError
 from cnn_core.text import counted
 from pages.shared.notices import notify
@@ -29,6 +29,7 @@ NOT_IMPORTED = "The import was not started."
 STARTED = "data-import-started"  # in the session: the name of the import that was started last, until it succeeds
 IMPORTED = "data-imported"  # in the session: how many imports succeeded; the uploads of each have keys of their own
 NAME, PATH_FIELD = "data-name", "data-path"
+SUGGESTED = "data-name-suggested"  # in the session: the images that a name was suggested for last, and this name
 GetSource = Callable[[], tuple[Path, bool]]  # returns the path of the images and whether it is an upload
 
 
@@ -75,11 +76,26 @@ def _clear_after_success() -> None:
     if (name := state.get(STARTED)) and get_store().home.set_folder(name).exists():
         del state[STARTED]
         state[NAME] = state[PATH_FIELD] = ""
+        state.pop(SUGGESTED, None)
         state[IMPORTED] = state.get(IMPORTED, 0) + 1
 
 
 def _upload_key(kind: str) -> str:
     return f"data-{kind}-{st.session_state.get(IMPORTED, 0)}"
+
+
+def _suggest_name(images: str, title: str) -> None:
+    """Fill in a name from that of the chosen files, unless a person has typed one. images: identifies them; a name is suggested once for each."""
+    state = st.session_state
+    before, suggested = state.get(SUGGESTED, ("", ""))
+    if images == before:
+        return
+    if state.get(NAME, st.query_params.get(NAME, "")) in (
+        "",
+        suggested,
+    ):  # of a page that was opened at its address, it is there alone
+        suggested = state[NAME] = suggest_set_name(title, get_store().home)
+    state[SUGGESTED] = images, suggested
 
 
 def _check_name(typed: str) -> bool:
@@ -157,6 +173,7 @@ def _upload_zip() -> GetSource | None:
     )
     if not file:
         return None
+    _suggest_name(file.file_id, Path(file.name).stem)
 
     def save() -> tuple[Path, bool]:
         get_store().quota.check_disk(person(), file.size)
@@ -176,6 +193,7 @@ def _upload_folder() -> GetSource | None:
     if not files:
         return None
     st.caption(counted(len(files), "file"))
+    _suggest_name(files[0].file_id, files[0].name.partition("/")[0])
 
     def save() -> tuple[Path, bool]:
         get_store().quota.check_disk(person(), sum(file.size for file in files))
@@ -191,6 +209,8 @@ def _enter_path() -> GetSource | None:
         bind="query-params",
         help="A path on the machine that runs the dashboard.",
     ).strip()
+    if path:
+        _suggest_name(path, Path(path).stem if path.lower().endswith(".zip") else Path(path).name)
     return (lambda: (Path(path).expanduser().absolute(), False)) if path else None
 
 

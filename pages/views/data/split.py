@@ -20,6 +20,13 @@ from pages.shared.text import plain
 CHANGES_VERSION = "Changes the version of the data: later runs cannot be compared with earlier ones."
 MAX_MEAN_IMAGES = 100
 MAX_ROWS = 15  # of the table of classes before it scrolls
+MEAN_IMAGES = "The average of the training images of each class. A sharp mean image shows that the images of the class are alike in shape and position."
+MADE_FROM = "They are made from the photographs at {side}×{side} pixels, cropped to the middle."
+STATISTICS = (
+    "Mean and standard deviation of the pixel values (0 to 1) of the training images. Images are normalised with them before they enter the model, unless "
+    "its pretrained weights have a mean and a standard deviation of their own."
+)
+MEASURED_ON = "They are measured here on the photographs at {side}×{side} pixels; each run measures them at its own image size."
 TEST_FRACTION = "Test fraction"
 COLUMNS: dict[str, Split] = {"Training": "train", "Validation": "val", "Test": "test"}
 
@@ -36,10 +43,13 @@ def show_classes(source: ImportedSource) -> None:
         _show_split(source)
         _show_statistics(source)
     st.subheader("Mean images")
-    st.caption(
-        "The average of the training images of each class. A sharp mean image shows that the images of the class are alike in shape and position."
-    )
+    st.caption(MEAN_IMAGES + _say_size(source, MADE_FROM))
     st.html(labelled_grid(_mean_images(source.folder.name, source.info.fingerprint, source), classes[:MAX_MEAN_IMAGES]))
+
+
+def _say_size(source: ImportedSource, text: str) -> str:
+    """Return, for photographs, the size at which they are summarised here, which is not that of a run."""
+    return f" {text.format(side=source.info.image_size)}" if source.info.kept_side else ""
 
 
 def _show_split(source: ImportedSource) -> None:
@@ -95,10 +105,7 @@ def _show_statistics(source: ImportedSource) -> None:
     st.subheader("Channels")
     means, stds = _statistics(source.folder.name, source.info.fingerprint, source)
     channels = ("Red", "Green", "Blue") if len(means) == 3 else ("Grey",)
-    st.caption(
-        "Mean and standard deviation of the pixel values (0 to 1) of the training images. Images are normalised with them before they enter the model, unless "
-        "its pretrained weights have a mean and a standard deviation of their own."
-    )
+    st.caption(STATISTICS + _say_size(source, MEASURED_ON))
     st.dataframe({"Channel": channels, "Mean": means, "Standard deviation": stds}, hide_index=True, height="content")
 
 

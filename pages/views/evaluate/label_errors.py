@@ -9,7 +9,7 @@ import streamlit as st
 
 from cnn_core.config.images import image_shape
 from cnn_core.data.imported import ImportedSource
-from cnn_core.data.source import ImageSet, Split, finish
+from cnn_core.data.source import DataInfo, ImageSet, Split, finish
 from cnn_core.text import counted
 from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.image_grid import show_image_grid
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cnn_core.config.schema import TrainConfig
     from cnn_core.metrics.evaluation import Evaluation
     from cnn_core.metrics.label_errors import LabelErrors
-    from cnn_core.training.cross_validation import OutOfFoldPredictions
+    from cnn_core.training.out_of_fold import OutOfFoldPredictions
 
 REQUESTED = "label-errors-requested"
 SUSPECTED = (
@@ -39,13 +39,19 @@ SOURCE = "Rates: C. Northcutt, A. Athalye and J. Mueller, Pervasive Label Errors
 ORDER = "{images}, smallest margin first: the probability of the label minus that of the predicted class."
 QUICK, OWN = "quick settings", "this run's settings"
 ABOUT = (
-    "**The model was trained on these images.** Label errors are found by 4-fold cross-validation: four models, each trained on three quarters of "
-    "the {count:,} training and validation images and evaluated on the others."
+    "**The model was trained on these images.** Label errors are found by cross-validation: the {count:,} training and validation images are divided "
+    "into {folds} folds, and those of each fold are classified by {model} that was trained on the others."
 )
 SAVED_PREDICTIONS = (
-    "The predictions are from 4-fold cross-validation: four models, each trained without a quarter of the images and evaluated on that quarter. "
-    "They are saved with the run and stay valid when you correct labels."
+    "The predictions are out-of-fold: the images were divided into {folds} folds, and those of each fold were classified by {model} that was trained on "
+    "the others. They are saved with the run and stay valid when you correct labels."
 )
+MODEL, HEAD = "a model", "a head on the kept features"
+TAKES_MINUTES = (
+    "With the quick settings this takes minutes for tens of thousands of small images on a CPU. No other run starts on this device meanwhile. Each "
+    "finished model is saved. If you cancel, the next start continues with the next model."
+)
+TAKES_SECONDS = "This takes seconds where the features of the images are kept; others are computed first. No other run starts on this device meanwhile."
 
 
 @dataclass(frozen=True)
@@ -97,31 +103,51 @@ def _by_cross_validation(subject: EvaluationSubject) -> FoundLabelErrors | None:
         return None
     with st.spinner("Reading saved results…"):
         from cnn_core.execution.device_queue import wait_for_device
-        from cnn_core.training.cross_validation import (
-            cross_validate_run,
-            load_all_training_images,
-            quick_recipe,
-            read_out_of_fold,
-        )
+        from cnn_core.training.cross_validation import count_folds, cross_validate_run, load_all_training_images, quick_recipe
 
         config = get_store().config_in_force(subject.run.id)
-        count = source.index.count("problem is null and part < 2")
-        recipes = {QUICK: quick_recipe(config, source.info.image_size, count), OWN: config}
+        quick = quick_recipe(config, source.info.image_size, source.index.count("problem is null and part < 2"))
+        # A head is trained on kept features, which is as quick with its own settings: there is nothing to choose.
+        recipes = {OWN: quick} if quick == config or config.learns_on_features else {QUICK: quick, OWN: config}
         shaped = ImportedSource(source.folder, image_shape(config))  # a quick model takes the small squares
         sources = {name: shaped if recipe.model == config.model else source for name, recipe in recipes.items()}
         learned = finish(load_all_training_images(source))
-        saved = (read_out_of_fold(subject.folder, sources[name].info, recipes[name]) for name in (OWN, QUICK))
-        found = next((predictions for predictions in saved if predictions and predictions.covers(rows_of(learned))), None)
+        found = _read_saved(subject.folder, [(sources[name].info, recipes[name]) for name in reversed(recipes)], learned)
+        if (
+            found is None and config.learns_on_features and subject.split == "train"
+        ):  # where only training images were cross-validated at the end of the run
+            found = _read_saved(subject.folder, [(shaped.info, quick)], subject.images())
+            learned = subject.images() if found else learned
     if found is None:
         chosen = _choose_settings(subject, recipes, len(learned))
         if chosen is None:
             return None
         recipe = recipes[chosen]
-        steps = wait_for_device(get_store(), recipe.device, cross_validate_run(sources[chosen], subject.folder, recipe))
-        found = run_with_progress(steps, f"cross-validation-{subject.run.id}")
+        steps = cross_validate_run(sources[chosen], subject.folder, recipe, count_folds(recipe))
+        found = run_with_progress(wait_for_device(get_store(), recipe.device, steps), f"cross-validation-{subject.run.id}")
         st.session_state.pop(REQUESTED, None)
-    st.caption(SAVED_PREDICTIONS)
+    st.caption(SAVED_PREDICTIONS.format(folds=found.folds, model=_model_of(quick)))
     return _examine_unseen(subject.folder, found.key, source.version, subject.split, found, learned, subject.images())
+
+
+def _read_saved(folder: Path, made_by: list[tuple[DataInfo, "TrainConfig"]], images: ImageSet) -> "OutOfFoldPredictions | None":
+    """Return the first predictions for all `images` that are saved in the folder of the run; None without any.
+
+    made_by: the data set and the settings that they may have been made by.
+    """
+    from cnn_core.training.cross_validation import FOLDS, count_folds
+    from cnn_core.training.out_of_fold import read_out_of_fold
+
+    for info, recipe in made_by:
+        for folds in dict.fromkeys((count_folds(recipe), FOLDS)):  # also those of heads in earlier versions
+            found = read_out_of_fold(folder, info, recipe, folds)
+            if found and found.covers(rows_of(images)):
+                return found
+    return None
+
+
+def _model_of(recipe: "TrainConfig") -> str:
+    return HEAD if recipe.learns_on_features else MODEL
 
 
 @st.cache_resource(max_entries=4, show_spinner="Comparing labels with probabilities…")
@@ -139,14 +165,16 @@ def _choose_settings(subject: EvaluationSubject, recipes: "dict[str, TrainConfig
     """Return the name of the settings for cross-validation; None until the button is pressed."""
     if (requested := st.session_state.get(REQUESTED)) and requested[0] == subject.run.id:
         return str(requested[1])
+    from cnn_core.training.cross_validation import count_folds
+
+    recipe, names = next(iter(recipes.values())), list(recipes)
     with st.container(border=True):
-        st.markdown(ABOUT.format(count=count))
-        st.caption(
-            "With the quick settings this takes minutes for tens of thousands of small images on a CPU. No other run starts on this device "
-            "meanwhile. Each finished model is saved. If you cancel, the next start continues with the next model."
-        )
+        st.markdown(ABOUT.format(count=count, folds=count_folds(recipe), model=_model_of(recipe)))
+        st.caption(TAKES_SECONDS if recipe.learns_on_features else TAKES_MINUTES)
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            name = st.selectbox("Settings", list(recipes), width=260, key=f"label-errors-settings-{subject.run.id}")
+            name = names[0]
+            if len(names) > 1:
+                name = st.selectbox("Settings", names, width=260, key=f"label-errors-settings-{subject.run.id}")
             st.button(
                 "Cross-validate",
                 type="primary",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from pages.charts.images import GRID_STYLE, data_url
+from pages.charts.images import GRID_STYLE, image_tag
 from pages.shared.evaluation_subject import SPLITS, EvaluationSubject
 from pages.shared.text import plain
 
@@ -76,9 +76,9 @@ def _strip(subject: EvaluationSubject, evaluation: "Evaluation", index: int, cor
 
 def _card(pixels: np.ndarray, title: str, evaluation: "Evaluation", predicted: int, probability: float, is_correct: bool) -> str:
     name, verdict = html.escape(evaluation.classes[predicted]), "✓ correct" if is_correct else "✗ wrong"
-    alt = ALT.format(title=html.escape(title), prediction=name, verdict=verdict[2:])
+    alt = ALT.format(title=title, prediction=evaluation.classes[predicted], verdict=verdict[2:])
     caption = f"<small>{html.escape(title)}</small><br><b>{name}</b> {probability:.0%}<br><small>{verdict}</small>"
     return (
-        f'<figure class="{"right" if is_correct else "wrong"}"><img src="{data_url(pixels)}" alt="{alt}">'
+        f'<figure class="{"right" if is_correct else "wrong"}">{image_tag(pixels, alt)}'
         f"<figcaption>{caption}</figcaption></figure>"
     )

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
-from PIL import Image
 
+from cnn_core.data.decoder import DecodedImage
 from cnn_core.inference.confidence import Calibration, model_key
 from cnn_core.runs.run import Run
 from cnn_core.text import counted
@@ -57,7 +57,7 @@ class ImageClassification:
         return self.run.name or self.run.id
 
 
-def classify_own_image(run: Run, image: Image.Image, *, is_averaged: bool, has_heatmap: bool) -> ImageClassification:
+def classify_own_image(run: Run, image: DecodedImage, *, is_averaged: bool, has_heatmap: bool) -> ImageClassification:
     """Classify an RGB image with the best model of `run`. Raises ImageError for a blank image, and RunError without a model."""
     from cnn_core.inference.preprocessing import preprocess
 

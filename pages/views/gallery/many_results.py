@@ -12,7 +12,7 @@ import streamlit as st
 from cnn_core.inference.confidence import Calibration
 from cnn_core.inference.verdict import UNLIKE, UNSURE
 from cnn_core.text import format_bytes, format_count
-from pages.charts.images import GRID_STYLE, data_url
+from pages.charts.images import GRID_STYLE, image_tag
 from pages.shared.chart import show_chart
 from pages.shared.text import plain
 
@@ -114,6 +114,5 @@ def _card(one: "ImagePrediction", classes: Sequence[str]) -> str:
     label, file = html.escape(classes[one.predicted]), html.escape(one.file)
     verdict = f"{one.verdict.word.capitalize()}<br>" if one.verdict.word in (UNSURE, UNLIKE) else ""
     caption = f"{verdict}<b>{label}</b> {one.probability:.0%}<br><small>{file}</small>"
-    return (
-        f'<figure><img src="{data_url(one.pixels)}" alt="{file}: predicted {label}"><figcaption>{caption}</figcaption></figure>'
-    )
+    image = image_tag(one.pixels, f"{one.file}: predicted {classes[one.predicted]}")
+    return f"<figure>{image}<figcaption>{caption}</figcaption></figure>"

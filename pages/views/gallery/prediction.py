@@ -124,7 +124,7 @@ def _classify(runs: list[Run], image: DecodedImage, *, is_averaged: bool, has_he
     results = []
     for run in runs:
         try:
-            result = classify_own_image(run, image.image, is_averaged=is_averaged, has_heatmap=has_heatmap)
+            result = classify_own_image(run, image, is_averaged=is_averaged, has_heatmap=has_heatmap)
         except ImageError as error:
             st.warning(plain(error), icon=":material/gesture:")
             continue

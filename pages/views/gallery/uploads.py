@@ -13,7 +13,7 @@ from cnn_core.data.decoder import DecodedImage, read_reduced
 from cnn_core.errors import ImageError
 from cnn_core.events import Progress
 from cnn_core.inference.verdict import UNLIKE, UNSURE
-from pages.charts.images import GRID_STYLE, data_url
+from pages.charts.images import GRID_STYLE, data_url, image_tag
 from pages.shared.image_input import FORMATS, MAX_FILE_MB, TYPES
 from pages.shared.progress import run_with_progress
 from pages.shared.text import plain
@@ -30,6 +30,7 @@ STORED, READABLE = (
 )  # files that were pasted or uploaded earlier; the readable ones among all, by id
 REMOVE = "remove-stored"
 THUMBNAIL = 208  # pixels
+INPUT, INPUT_OF = "Model input", "Model input of {file}"
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,7 @@ def classify_file(classifier: "Classifier", file: UploadedImage) -> UploadResult
     """Read and classify one file."""
     try:
         image = read_reduced(file.content, f"“{file.name}”")
-        prediction = classifier.classify(image.image)
+        prediction = classifier.classify(image)
     except ImageError as error:
         message = str(error)
         return RefusedUpload(file, message if file.name in message else f"“{file.name}”: {message}")
@@ -192,6 +193,6 @@ def _card(result: ClassifiedUpload) -> str:
         caption += f"<br><b>{UNLIKE.capitalize()}</b>"
     images = (
         f'<img src="{data_url(result.thumbnail)}" alt="{file}">'
-        f'<img src="{data_url(result.prediction.pixels)}" alt="Model input of {file}" title="Model input">'
+        f"{image_tag(result.prediction.pixels, INPUT_OF.format(file=result.file.name), INPUT)}"
     )
     return f"<figure><div>{images}</div><figcaption>{caption}<br><small>{file}</small></figcaption></figure>"

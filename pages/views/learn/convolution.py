@@ -87,7 +87,7 @@ def _preprocess(image: DecodedImage | None, classifier: "Classifier") -> np.ndar
         st.info(CHOOSE_IMAGE, icon=":material/gesture:")
     else:
         try:
-            return preprocess(image.image, classifier.card)
+            return preprocess(image, classifier.card)
         except ImageError as error:
             st.warning(plain(error), icon=":material/gesture:")
     return None

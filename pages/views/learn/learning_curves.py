@@ -9,7 +9,7 @@ from cnn_core.config.defaults import make_config
 from cnn_core.data.library import imported_values
 from cnn_core.data.open import open_source
 from cnn_core.errors import StudioError
-from cnn_core.lessons.attempts import AttemptRuns, latest_attempt, read_runs, stop_attempt, validation_count
+from cnn_core.lessons.attempts import AttemptRuns, latest_attempt, read_runs, resume_attempt, stop_attempt, validation_count
 from cnn_core.lessons.effect import UNKNOWN
 from cnn_core.lessons.learning_curves import (
     DEFAULT_DRAWS,
@@ -21,13 +21,16 @@ from cnn_core.lessons.learning_curves import (
     Outcome,
     Way,
     asked_size,
+    expected_seconds,
     judge,
     measure_curves,
     sizes_for,
     sizes_of,
     start_learning_curves,
 )
-from cnn_core.text import counted, format_duration
+from cnn_core.runs.run import Run
+from cnn_core.text import counted, format_duration, listed
+from pages.charts.components.announcer import announce
 from pages.charts.learning_curves import learning_curves_chart
 from pages.shared.chart import show_chart
 from pages.shared.links import page_file, term_link
@@ -43,9 +46,12 @@ REFRESH_SECONDS = 2
 TITLE = "From scratch, frozen or fine-tuned?"
 INTRODUCTION = (
     "A network can learn **from scratch**, or start from weights that were trained on the 1.3 million photographs of ImageNet. Of such a network only "
-    "the last layer can be trained, while all others stay **frozen**, or every layer can be **fine-tuned**. All three are trained on 5, 10, 20 and 50 "
-    "of your images of each class, several times with other images, and validated on the same ones."
+    "the last layer can be trained, while all others stay **frozen**, or every layer can be **fine-tuned**. All three are trained on {fewest} to "
+    "{most} of your images of each class, several times with other images, and validated on the same ones."
 )
+RUNS = "{runs}, one after the other, on {sizes} images of each class; those on few images come first."
+NOT_ENOUGH = "The data set has too few images for {sizes} of each class."
+DURATION = "On two CPU cores this takes about {duration}. You can stop at any time and resume later."
 QUESTION = "With {size} images of each class, which way gives the most accurate model?"
 NO_SETS = "This exercise needs photographs. Import a folder of your own, with one sub-folder for each class, or get CIFAR-10."
 NO_WEIGHTS = "The weights of ImageNet are not installed, so this exercise cannot be trained. Install the requirements again."
@@ -53,7 +59,13 @@ IMPORT = "Import images"
 MISSING = "Choose your prediction first."
 PROGRESS = "{ended} of {runs}"
 TIME_LEFT = "about {duration} left"
-NOTHING = "The runs ended before all three ways were trained on {size} images of each class. Start again below."
+STOP_HELP = "Stops the runs. The results of those that have ended stay, and the others can be resumed."
+STOPPING = "The runs stop after the current step."
+NOT_COMPLETED = "{runs} not completed. {reasons}"
+RESUME_HELP = "Continues the runs that were stopped or have failed, with the same images."
+ENDED, STOPPED = "The exercise has ended.", "The runs have stopped."  # read by screen readers
+NOTHING = "The runs ended before all three ways were trained on {size} images of each class. {remedy}"
+RESUME_OR_START, START_AGAIN = "Resume them, or start again below.", "Start again below."
 CLEAR = "With {size} images of each class, **{best}** is the most accurate: {first:.1f}%, and {second} {other:.1f}%, in the mean over {draws}."
 CLOSE = "With {size} images of each class, **{best}** ({first:.1f}%) and {second} ({other:.1f}%) are too close to tell apart, in the mean over {draws}."
 AGREES, DIFFERS, OPEN = "Your prediction agrees.", "Your prediction was different.", "You made no prediction."
@@ -72,7 +84,7 @@ ALT = "Validation accuracy of three ways to train against the number of images o
 def show_learning_curves() -> None:
     """Show the introduction, the latest attempt with its curves, and the form of a new one."""
     st.header(TITLE)
-    st.write(INTRODUCTION)
+    st.write(INTRODUCTION.format(fewest=SIZES[0], most=SIZES[-1]))
     st.caption(f"Glossary: {', '.join(term_link(name, title) for name, title in TERMS.items())}.")
     latest = latest_attempt(get_store(), NAME, person())
     if latest and latest.runs:
@@ -117,11 +129,15 @@ def _show_form(*, is_repeated: bool) -> None:
         key="draws-learning-curves",
         help=f"How often the images are drawn anew, 1 to {MAX_DRAWS}. One draw may be due to chance.",
     )
-    sizes = _sizes_of(data)
+    try:
+        info = open_source(data, get_store().home).info
+        sizes = sizes_for(info, make_config(data=data).validation_share)
+        duration = format_duration(expected_seconds(data, info, int(draws)))
+    except StudioError as error:
+        st.warning(plain(error), icon=":material/warning:")
+        return
     place.markdown(f"{PREDICTION} {QUESTION.format(size=asked_size(sizes))}")
-    st.caption(
-        f"{counted(len(WAYS) * len(sizes) * int(draws), 'short run')}, one after the other, those on few images first. You can stop at any time."
-    )
+    st.caption(" ".join(_describe_runs(sizes, int(draws), duration)))
     if st.button(
         "Train all three",
         type="secondary" if is_repeated else "primary",
@@ -141,12 +157,15 @@ def _has_weights() -> bool:
     return find_embedded_weights() is not None
 
 
-def _sizes_of(data: str) -> tuple[int, ...]:
-    """Return the numbers of images of each class that the data set has; all of them where it has too few, which Start refuses."""
-    try:
-        return sizes_for(open_source(data, get_store().home).info, make_config(data=data).validation_share)
-    except StudioError:
-        return SIZES
+def _describe_runs(sizes: tuple[int, ...], draws: int, duration: str) -> list[str]:
+    """Return sentences on the runs that are trained, on those that are not for lack of images, and on how long this takes."""
+    runs = counted(len(WAYS) * len(sizes) * draws, "short run")
+    missing = SIZES[len(sizes) :]
+    return [
+        RUNS.format(runs=runs, sizes=listed(sizes)),
+        *([NOT_ENOUGH.format(sizes=listed(missing, "or"))] if missing else []),
+        DURATION.format(duration=duration),
+    ]
 
 
 def _sets() -> dict[str, str]:
@@ -173,6 +192,7 @@ def _start(data: str, prediction: str, draws: int) -> None:
 def _show_attempt(shown: AttemptRuns) -> None:
     size = asked_size(sizes_of(shown.runs))
     st.markdown(f"{PREDICTION} {QUESTION.format(size=size)} :blue-badge[{CHOICES[shown.attempt.prediction]}]")
+    announce("learning-curves-ended", _announcement(shown))
     with st.container(key="learning-curves"):  # a fragment in a container of its own, because its height changes
         st.fragment(_show_status, run_every=REFRESH_SECONDS if shown.is_active else None)(shown)
 
@@ -185,6 +205,8 @@ def _show_status(shown: AttemptRuns) -> None:
         st.rerun()  # the whole page, which no longer refreshes this fragment
     if current.is_active:
         _show_progress(current)
+    elif left := [run for run in current.runs if run.can_resume]:
+        _offer_resume(current, left)
     curves = measure_curves(current.runs)
     sizes = sizes_of(current.runs)
     if any(curves.values()):
@@ -201,13 +223,38 @@ def _show_progress(current: AttemptRuns) -> None:
     left = "" if current.seconds_left is None else f", {TIME_LEFT.format(duration=format_duration(current.seconds_left))}"
     with st.container(horizontal=True, vertical_alignment="center"):
         st.progress(ended / len(current.runs), f"{PROGRESS.format(ended=ended, runs=counted(len(current.runs), 'run'))}{left}")
-        if st.button(
-            "Stop",
-            icon=":material/stop:",
-            key="stop-learning-curves",
-            help="Stops the runs. The results of those that have ended stay.",
-        ):
-            stop_attempt(get_store(), current.attempt)
+        if any(get_store().requests.should_stop(run.id) for run in current.runs if run.is_active):
+            st.caption(STOPPING)
+        else:
+            args = (get_store(), current.attempt)
+            st.button(
+                "Stop", icon=":material/stop:", key="stop-learning-curves", help=STOP_HELP, on_click=stop_attempt, args=args
+            )
+
+
+def _offer_resume(current: AttemptRuns, left: Sequence[Run]) -> None:
+    """Say how many runs were not completed, and why those that have failed did; show the button that continues them."""
+    reasons = " ".join(sorted({run.error for run in left if run.error}))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(
+            plain(NOT_COMPLETED.format(runs=counted(len(left), "run was", "runs were"), reasons=reasons)), width="stretch"
+        )
+        is_pressed = st.button("Resume", icon=":material/resume:", key="resume-learning-curves", help=RESUME_HELP)
+    if is_pressed:
+        try:
+            with st.spinner("Checking the images…"):
+                resume_attempt(get_store(), current.attempt)
+        except StudioError as error:
+            show_data_error(error, NOTHING_STARTED)
+            return
+        st.rerun()
+
+
+def _announcement(shown: AttemptRuns) -> str:
+    """Return what a screen reader says when the runs have ended."""
+    if shown.is_active:
+        return ""
+    return STOPPED if any(run.can_resume for run in shown.runs) else ENDED
 
 
 def _show_outcome(current: AttemptRuns, outcomes: Sequence[Outcome], size: int) -> None:
@@ -215,7 +262,8 @@ def _show_outcome(current: AttemptRuns, outcomes: Sequence[Outcome], size: int) 
     asked = next((outcome for outcome in outcomes if outcome.size == size), None)
     if not outcomes:
         if not current.is_active:
-            st.warning(NOTHING.format(size=size), icon=":material/warning:")
+            remedy = RESUME_OR_START if any(run.can_resume for run in current.runs) else START_AGAIN
+            st.warning(NOTHING.format(size=size, remedy=remedy), icon=":material/warning:")
         return
     with st.container(border=True):
         if asked and not current.is_active:

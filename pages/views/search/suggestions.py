@@ -71,7 +71,7 @@ def suggest_values(name: str, base: Mapping[str, Any]) -> list[Any]:
     return sorted({round(value) for value in values}) if is_integer(name) else [_short(value) for value in values]
 
 
-NUMBERS = {"size": (96, 128, 160)}  # of settings that are searched as a list
+NUMBERS = {"size": (96, 128, 160), "crop_share": (0.75, 0.875, 1.0)}  # of settings that are searched as a list
 OTHER_TEXTS = {
     "timm_name": tuple(NETWORKS),
     "weights": ("pretrained", "scratch"),

@@ -30,6 +30,7 @@ PARENT, CHILD = "Branched from {parent} after epoch {epoch}", "{child} branched 
 STOP_HELP = "Stops after the current step. The best model so far is saved. Resume continues the run later."
 REMOVE_HELP = "Removes the run from the queue. Resume puts it back later."
 SAVE_HELP = "Saves a checkpoint now. Otherwise one is saved every 20 seconds."
+APPLIED = "Change applied; it is marked on the chart."
 SAVING = "A checkpoint is saved after the current step."
 STOPPING, REMOVED = "The run stops after the current step.", "The run was removed from the queue."
 AGAIN_HELP = "Opens the form with the settings of this run. Nothing is started."
@@ -162,16 +163,21 @@ def _stop(run: Run) -> None:
 
 def _change_settings(run: Run) -> None:
     """Show fields for the settings that may change, and send the changes as one request."""
-    config = get_store().config_in_force(run.id)
-    changes = _changed_settings(config, CHANGEABLE, f"steer-{run.id}")
-    if st.button("Apply", key=f"apply-{run.id}", type="primary", disabled=not changes):
+    config, key = get_store().config_in_force(run.id), f"applied-{run.id}"
+    changes, in_force = _changed_settings(config, CHANGEABLE, f"steer-{run.id}"), config.model_dump_json()
+    if st.session_state.get(key, {}).get("in_force") != in_force:  # the run has carried out what was applied
+        st.session_state.pop(key, None)
+    is_applied = st.session_state.get(key, {}).get("changes") == changes
+    if st.button("Apply", key=f"apply-{run.id}", type="primary", disabled=not changes or is_applied):
         try:
             change_config(config, changes)
         except StudioError as error:
             st.error(f"Nothing was changed. {plain(error)}", icon=":material/error:")
             return
         get_store().requests.add(run.id, "change", **changes)
-        st.toast("Change applied; it is marked on the chart.", icon=":material/tune:")
+        st.session_state[key] = {"in_force": in_force, "changes": changes}
+        notify(APPLIED, icon=":material/tune:")
+        st.rerun()  # so that the button rests until another value is chosen
 
 
 def _changed_settings(config: TrainConfig, names: Sequence[str], key: str) -> dict[str, Any]:

@@ -117,7 +117,7 @@ def _show_image(run: Run, info: DataInfo, decoded: DecodedImage, label: str, ori
     with st.spinner("Preparing the image…"):
         from cnn_core.inference.preprocessing import preprocess
 
-        pixels = preprocess(decoded.image, info)
+        pixels = preprocess(decoded, info)
     st.html(image_html(pixels, f"{label}, as the model receives it", width=96))
     truth = st.selectbox(
         "True class",

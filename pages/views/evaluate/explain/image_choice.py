@@ -137,7 +137,7 @@ def _own_image(subject: EvaluationSubject) -> ChosenImage | None:
         st.info("Draw or upload an image.", icon=":material/gesture:")
         return None
     try:
-        pixels = preprocess(own.image, card)
+        pixels = preprocess(own, card)
     except ImageError as error:
         st.warning(plain(error), icon=":material/gesture:")
         return None
