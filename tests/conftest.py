@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # one core for each test process
 from cnn_core.home import Home
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
-from tests.helpers import SHARED, TEMPORARY, copy_shared, start_process, tiny_config, write_images
+from tests.helpers import SHARED, TEMPORARY, copy_shared, tiny_config, write_images
 
 MEMORY, MEMORY_BYTES = Path("/dev/shm"), 4 * 2**30  # a file system in memory, and how much of it has to be free
 
@@ -63,29 +64,24 @@ def image_folder(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def digits_run(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """Return a finished run on the digits with a good accuracy, trained with the command line. Tests that change it use `digits_copy`."""
+    """Return a finished run on the digits with a good accuracy, trained by the command line's program in this process, which has loaded torch.
+
+    Tests that change it use `digits_copy`.
+    """
 
     def train(folder: Path) -> None:
-        settings = [
-            "--data",
-            "digits",
-            "--epochs",
-            "6",
-            "--learning-rate",
-            "0.003",
-            "--dropout",
-            "0",
-            "--device",
-            "cpu",
-            "--precision",
-            "float32",
-            "--json",
-        ]
-        process = start_process(Home(folder), "-m", "cnn_core", "train", *settings)
-        out, err = process.communicate(timeout=300)
-        assert process.returncode == 0, err
-        (folder / "out").write_text(out, encoding="utf-8")
-        (folder / "err").write_text(err, encoding="utf-8")
+        from cnn_core.__main__ import main
+
+        folder.mkdir()
+        chosen = ("--epochs", "6", "--learning-rate", "0.003", "--dropout", "0", "--device", "cpu", "--precision", "float32")
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            (folder / "out").open("w", encoding="utf-8") as out,
+            (folder / "err").open("w", encoding="utf-8") as err,
+        ):
+            patch.setenv("CNN_STUDIO_HOME", str(folder))
+            with redirect_stdout(out), redirect_stderr(err):
+                assert main(["train", "--data", "digits", *chosen, "--json"]) == 0
 
     root = copy_shared("digits", train, tmp_path_factory.mktemp("digits"))
     home = Home(root)

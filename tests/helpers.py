@@ -102,6 +102,14 @@ def seconds_from_head_to_body(port: int, path: str) -> float:
     return statistics.median(seconds)
 
 
+def slowdown() -> float:
+    """Return how many times longer than its processor time a short computation takes: 1 on a quiet machine, more beside other processes."""
+    begun, worked = time.perf_counter(), time.process_time()
+    while time.process_time() - worked < 0.1:
+        pass
+    return (time.perf_counter() - begun) / (time.process_time() - worked)
+
+
 def copy_shared(name: str, make: Callable[[Path], object], to: Path) -> Path:
     """Copy the folder `name`, which `make` fills once for all processes of the test session, to `to`, and return `to`."""
     folder = Path(os.environ[SHARED], name)

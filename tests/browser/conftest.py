@@ -3,6 +3,7 @@
 import os
 import shutil
 import time
+from asyncio import AbstractEventLoop, _set_running_loop, get_running_loop
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -95,10 +96,9 @@ def profile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("profile")
 
 
-# Scope "module": while it is open, Playwright runs an event loop in this thread, so that asyncio.run would fail.
-@pytest.fixture(scope="module")
-def chromium(profile: Path, server: Server) -> Iterator[BrowserContext]:
-    """Return a browser with a tab that stays open, and keeps the process of the site with the compiled scripts alive."""
+@pytest.fixture(scope="session")
+def running_chromium(profile: Path, server: Server) -> Iterator[tuple[BrowserContext, AbstractEventLoop]]:
+    """Return a browser with a tab that stays open, and keeps the process of the site with the compiled scripts alive, and Playwright's loop."""
     path = find_chromium()
     expect.set_options(timeout=TIMEOUT)
     with sync_playwright() as playwright:
@@ -107,8 +107,25 @@ def chromium(profile: Path, server: Server) -> Iterator[BrowserContext]:
         )
         context.set_default_timeout(TIMEOUT)
         context.pages[0].goto(f"{server.url}/_stcore/health")
-        yield context
+        loop = get_running_loop()
+        yield context, loop
+        _set_running_loop(loop)
         context.close()
+
+
+@pytest.fixture(scope="module")
+def chromium(running_chromium: tuple[BrowserContext, AbstractEventLoop]) -> Iterator[BrowserContext]:
+    """Return the browser for the tests of a file. At their end it forgets what they allowed the page and who signed in.
+
+    Playwright marks its event loop as running in this thread also while it waits. In between, tests of other files call `asyncio.run`, which
+    would fail: the mark is taken away meanwhile.
+    """
+    context, loop = running_chromium
+    _set_running_loop(loop)
+    yield context
+    context.clear_cookies()
+    context.clear_permissions()
+    _set_running_loop(None)
 
 
 @pytest.fixture

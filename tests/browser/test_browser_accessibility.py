@@ -8,6 +8,7 @@ from tests.browser.pilot import PAGES, await_points, visit
 from tests.pages.studio_harness import Server
 
 VIEWS = {
+    "train": ("?run=0001-digits",),
     "evaluate": ("", "?view=Confusion+matrix", "?view=Mistakes", "?view=Export"),
     "learn": ("", "?view=Glossary", "?lesson=dropout", "?view=Convolution"),
 }

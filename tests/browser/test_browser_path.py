@@ -25,9 +25,10 @@ from tests.browser.pilot import (
     points,
     visit,
 )
+from tests.helpers import slowdown
 from tests.pages.studio_harness import ONE_THREAD, ROOT
 
-STOPS_WITHIN = 2.0  # seconds from the click to the stored status
+STOPS_WITHIN = 2.0  # seconds from the click to the stored status, on a quiet machine
 
 
 def test_a_run_configured_in_the_form_is_watched_to_its_end_and_then_evaluated(page, server, store):
@@ -89,7 +90,7 @@ def test_stop_ends_a_training_within_two_seconds_and_keeps_the_model(page, serve
     while store.run(run).status == "running":
         assert time.monotonic() - clicked < 10 * STOPS_WITHIN
         page.wait_for_timeout(20)
-    assert time.monotonic() - clicked < STOPS_WITHIN
+    assert time.monotonic() - clicked < STOPS_WITHIN * slowdown()
     assert store.run(run).status == "stopped"
     assert store.has_model(run)
     expect(stop).to_have_count(0)
@@ -103,19 +104,19 @@ def test_a_training_is_paused_changed_and_continued_and_the_change_is_marked_on_
     visit(page, server, "train", f"?run={run}")
     await_points(page, 5)
     page.get_by_role("button", name="Pause").click()
-    expect(page.locator(".live")).to_have_attribute("data-status", "paused", timeout=15_000)
+    expect(page.locator(".live")).to_have_attribute("data-status", "paused")
     reached = store.log.read(run)[-1].seq
     page.get_by_role("button", name="Change settings").click()
     fill(page, "Learning rate", 0.0005)
     page.locator(f".st-key-apply-{run} button").click()
-    page.wait_for_function(f"({LOSS}?.layout?.annotations ?? []).length === 1", timeout=15_000)
+    page.wait_for_function(f"({LOSS}?.layout?.annotations ?? []).length === 1")
     assert page.evaluate(f"{LOSS}.layout.annotations[0].hovertext") == f"{title('learning_rate')} 0.0005"
     label, curves = (page.locator(f"[data-chart=loss] {part}").first.bounding_box() for part in (".annotation", ".gridlayer"))
     assert label["y"] + label["height"] <= curves["y"] + 2  # above the curves
     assert not any(isinstance(stored.event, Steps) for stored in store.log.read(run, since=reached))
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Continue").click()
-    expect(page.locator(".live")).to_have_attribute("data-status", "running", timeout=15_000)
+    expect(page.locator(".live")).to_have_attribute("data-status", "running")
     await_points(page, len(points(page)) + 5)
     steps = [stored.event for stored in store.log.read(run, since=reached) if isinstance(stored.event, Steps)]
     assert {event.learning_rate for event in steps} != {0.001} and store.config_in_force(run).learning_rate == 0.0005

@@ -101,7 +101,7 @@ def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: Path):
 
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
-    reader.join(timeout=3)
+    reader.join(timeout=30)
     seen = list(ended)
     if reader.is_alive():  # let a reader that waits go, so that it does not outlive the test
         os.close(os.open(tmp_path / "pipe.png", os.O_WRONLY | os.O_NONBLOCK))

@@ -25,8 +25,8 @@ def worker(store: Store) -> Iterator[Worker]:
     worker.stop()
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 40) -> None:
-    deadline = time.monotonic() + seconds
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 40
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.02)
@@ -79,9 +79,9 @@ def test_a_run_whose_folder_was_deleted_does_not_end_the_worker(store: Store, im
     worker = Worker(store)
     worker.start()
     try:
-        wait_until(lambda: store.run(lost).status != "queued" and has_epochs_or_ended(store, lost), seconds=10)
+        wait_until(lambda: store.run(lost).status != "queued" and has_epochs_or_ended(store, lost))
         store.requests.stop(lost)
-        wait_until(lambda: has_epochs(store, following), seconds=10)
+        wait_until(lambda: has_epochs(store, following))
     finally:
         worker.stop()
 
@@ -91,7 +91,7 @@ def test_a_run_whose_folder_cannot_be_used_does_not_keep_the_next_one_waiting(st
     shutil.rmtree(store.home.run_folder(blocked))
     store.home.run_folder(blocked).write_text("in the way")
     following = store.create(tiny_config(image_folder, epochs=1000))
-    wait_until(lambda: has_epochs(store, following), seconds=10)
+    wait_until(lambda: has_epochs(store, following))
 
 
 def test_a_run_that_another_process_holds_is_trained_once_it_is_free(store: Store, worker: Worker, image_folder: Path):

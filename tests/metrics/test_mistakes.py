@@ -44,7 +44,7 @@ def test_a_hundred_thousand_images_of_a_thousand_classes_are_ordered_from_number
     few = random_evaluation(count=100_000)
     assert len(few.scores.loss) == 100_000
     object.__setattr__(few, "logits", None)  # what a file of 400 MB would have to be read for
-    begun = time.perf_counter()
+    begun = time.process_time()
     orders = {name: order(few, None) for name, order in ORDERINGS.items()}
-    assert time.perf_counter() - begun < 2
+    assert time.process_time() - begun < 2
     assert np.array_equal(orders["lowest loss"][:5], np.argsort(few.scores.loss)[:5])

@@ -147,9 +147,9 @@ def test_a_person_of_a_hundred_runs_is_counted_in_a_moment(home: Home):
             os.makedirs(folder)
             for file in range(10):
                 (folder / f"{file}.bin").write_bytes(b"1")
-    begun = time.perf_counter()
+    begun = time.process_time()
     assert store.quota.used_bytes(ANN) == 1000
-    assert time.perf_counter() - begun < 1
+    assert time.process_time() - begun < 1
 
 
 def test_saved_epochs_are_deleted_except_the_best_and_the_last_one_and_all_else_of_the_run_stays(home: Home):

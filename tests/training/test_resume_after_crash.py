@@ -132,7 +132,7 @@ sys.exit(main(sys.argv[1:]))
 
 
 def test_a_process_that_was_killed_in_the_middle_of_an_epoch_is_resumed_from_the_command_line_bit_for_bit(
-    store: Store, image_folder: Path
+    store: Store, image_folder: Path, capsys: pytest.CaptureFixture[str]
 ):
     chosen = ["--model", "speed", "--optimizer", "muon", "--ema", "0.9", "--dropout", "0.4", "--mixup", "0.3"]
     options = [
@@ -158,10 +158,8 @@ def test_a_process_that_was_killed_in_the_middle_of_an_epoch_is_resumed_from_the
     with sqlite3.connect(store.home.database) as db:  # a run is called interrupted two seconds after it began
         db.execute("update runs set created = created - 3600")
     assert store.run(row.id).status == "interrupted" and not any(isinstance(e, Finished) for e in events_of(store, row.id))
-    resumed = start_process(store.home, "-m", "cnn_core", "resume", row.id, "--json")
-    out, errors = resumed.communicate(timeout=300)
-    assert resumed.returncode == 0, errors
-    answer = json.loads(out.splitlines()[-1])
+    assert main(["resume", row.id, "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (answer["run"], answer["status"], answer["epochs"]) == (row.id, "finished", 4)
     assert any(event == Resumed(step=5, epoch=1) for event in events_of(store, row.id))
     assert main([*options, "--json"]) == 0

@@ -3,6 +3,7 @@
 import copy
 import gc
 import weakref
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ CPU = torch.device("cpu")
 SIDE, CLASSES = 32, ("a", "b", "c")
 INFO = DataInfo("tiny", CLASSES, SIDE, 3, 24, 0, "fingerprint")
 HEAD_PREFIX = "classifier."
+STOPPED: dict[str, Any] = {"head_epochs": 2, "epochs": 3, "dropout": 0.2, "batch_size": 6, "ema": 0.5, "layer_decay": 0.75}
 LAST_BLOCKS: dict[str, Any] = {"train": "blocks", "trained_blocks": 2, "head_epochs": 1, "epochs": 2, "learning_rate": 0.05}
 
 
@@ -221,12 +223,19 @@ def test_progressive_resizing_leaves_features_as_they_are():
     assert training.resizing and {*sides} == {*range(16, 33, 4)} & {*sides} and len({*sides}) > 1
 
 
+@cache
+def uninterrupted(train: str) -> Trainer:
+    """Return a training that was never stopped, at its end; the tests only read it."""
+    training = trainer(config(train=train, **STOPPED))
+    list(training)
+    return training
+
+
 @pytest.mark.parametrize("train", ["all", "blocks"])
 @pytest.mark.parametrize("stop", range(1, 12, 2))
 def test_a_training_that_is_stopped_anywhere_continues_to_the_same_bits(every_step: None, stop: int, train: str):
-    settings = config(train=train, head_epochs=2, epochs=3, dropout=0.2, batch_size=6, ema=0.5, layer_decay=0.75)
-    whole = trainer(settings)
-    list(whole)
+    settings = config(train=train, **STOPPED)
+    whole = uninterrupted(train)
     first, resumed = trainer(settings), trainer(settings)
     for event in first:
         if isinstance(event, Steps) and event.step == stop:
