@@ -26,11 +26,12 @@ def picked(names):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_convolutions_are_named_in_the_order_in_which_they_work(family):
     model, order = network(family), []
+    found = [layer.name for layer in find_map_layers(model, random_images(1))]
     for name, layer in model.named_modules():
         if isinstance(layer, nn.Conv2d):
             layer.register_forward_hook(lambda layer, inputs, outputs, name=name: order.append(name))
     model(random_images(1))
-    assert list(conv_layers(model)) == order == [layer.name for layer in find_map_layers(model, random_images(1))]
+    assert list(conv_layers(model)) == order == found
     assert all(model.get_submodule(name) is layer for name, layer in conv_layers(model).items())
 
 
