@@ -1,5 +1,6 @@
 """The chart of learning curves: accuracy against the number of images of each class, with bands over the draws."""
 
+import math
 from collections.abc import Mapping, Sequence
 from statistics import mean
 
@@ -11,16 +12,20 @@ from pages.charts.theme import PERCENT, THEME_COLOURS
 HEIGHT = 340
 SYMBOLS = ("circle", "square", "diamond")  # distinct without colours too
 BAND = 0.18  # opacity
+USUAL_LOWEST = 0.5  # accuracy at the bottom of the chart, unless a lower one is measured
+ROOM = 1.15  # beside the smallest and the largest size, as a factor
 
 
 def learning_curves_chart(curves: Mapping[str, Mapping[int, Sequence[float]]], sizes: Sequence[int]) -> go.Figure:
     """Draw for each name the mean accuracy (fractions) over the draws of each size, and a band from the lowest to the highest.
 
-    sizes: of the axis, which has room for all of them before they are measured.
+    A name has the same colour whether others are measured or not. sizes: of the axis, which has room for all of them before they are measured.
     """
     figure = go.Figure()
     for number, (name, by_size) in enumerate(curves.items()):
         measured, colour = sorted(by_size), THEME_COLOURS[number]
+        if not measured:
+            continue
         for bound, fill in ((max, None), (min, "tonexty")):
             figure.add_scatter(
                 x=measured,
@@ -45,8 +50,13 @@ def learning_curves_chart(curves: Mapping[str, Mapping[int, Sequence[float]]], s
     figure.update_layout(
         height=HEIGHT,
         margin={"l": 10, "r": 10, "t": 40, "b": 10},
-        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0, "traceorder": "normal"},
     )
-    figure.update_xaxes(title="images of each class", type="log", tickvals=list(sizes), ticktext=[str(size) for size in sizes])
-    figure.update_yaxes(title="validation accuracy", tickformat=PERCENT)
+    bounds = [math.log10(min(sizes) / ROOM), math.log10(max(sizes) * ROOM)]
+    figure.update_xaxes(
+        title="images of each class", type="log", range=bounds, tickvals=list(sizes), ticktext=[str(size) for size in sizes]
+    )
+    lowest = min((value for by_size in curves.values() for values in by_size.values() for value in values), default=USUAL_LOWEST)
+    bottom = min(USUAL_LOWEST, math.floor(10 * lowest) / 10)
+    figure.update_yaxes(title="validation accuracy", range=[bottom, 1.02], tickformat=PERCENT)
     return figure

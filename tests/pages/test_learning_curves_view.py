@@ -116,4 +116,10 @@ def test_the_chart_draws_the_mean_of_the_draws_and_a_band_from_the_lowest_to_the
     highest, lowest, line = figure.data
     assert [list(each.x) for each in figure.data] == [[5, 10]] * 3 and list(figure.layout.xaxis.tickvals) == [5, 10, 20]
     assert (list(highest.y), list(lowest.y), list(line.y)) == ([0.9, 0.95], [0.8, 0.95], pytest.approx([0.85, 0.95]))
+    low, high = (10**bound for bound in figure.layout.xaxis.range)
+    assert low < 5 and high > 20, "the axis has room for what is not measured yet"
+    assert figure.layout.yaxis.range[0] == 0.5 and learning_curves_chart({"x": {5: [0.31]}}, (5,)).layout.yaxis.range[0] == 0.3
+    later = learning_curves_chart({"scratch": {}, "frozen": {5: [0.8]}}, (5, 10, 20))
+    both = learning_curves_chart({"scratch": {5: [0.5]}, "frozen": {5: [0.8]}}, (5, 10, 20))
+    assert later.data[-1].line.color == both.data[-1].line.color != line.line.color and len(later.data) == 3
     assert lowest.fill == "tonexty" and [each[2] for each in line.customdata] == [counted(2, "draw"), counted(1, "draw")]

@@ -210,7 +210,7 @@ def _show_status(shown: AttemptRuns) -> None:
     curves = measure_curves(current.runs)
     sizes = sizes_of(current.runs)
     if any(curves.values()):
-        names = {WAYS[way].title: by_size for way, by_size in curves.items() if by_size}
+        names = {WAYS[way].title: by_size for way, by_size in curves.items()}
         show_chart(learning_curves_chart(names, sizes), alt=ALT, key="learning-curves-chart")
         st.caption(BANDS)
     images = validation_count(store, current)
