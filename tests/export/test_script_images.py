@@ -70,10 +70,11 @@ def photographs() -> dict[str, bytes]:
     [
         ({}, ImageShape(24)),
         ({}, ImageShape(200, "pad")),
+        ({}, ImageShape(72, interpolation="bilinear", crop_share=0.8)),
         ({"image_size": 32}, ImageShape()),
         ({"image_size": 32}, ImageShape(48)),
     ],
-    ids=["kept, small squares", "kept, padded", "stored squares", "enlarged squares"],
+    ids=["kept, small squares", "kept, padded", "kept, for a pretrained network", "stored squares", "enlarged squares"],
 )
 def test_a_photograph_becomes_the_same_pixels_everywhere(options: dict[str, int], shape: ImageShape, home: Home, tmp_path: Path):
     folder = write_folder(
@@ -82,7 +83,7 @@ def test_a_photograph_becomes_the_same_pixels_everywhere(options: dict[str, int]
     source = ImportedSource(run_import(home, folder, **options).folder, shape)
     info, pool = source.info, finish(source.open_pool())
     config = make_config(data=str(folder))
-    facts = {"kept_side": info.kept_side, "stored_side": info.stored_side}
+    facts = {name: getattr(info, name) for name in ("kept_side", "stored_side", "interpolation", "crop_share")}
     card = card_of(config, classes=CLASSES, image_size=info.image_size, fit=info.fit).model_copy(update=facts)
     script, prepare = executed(config, card), {"__name__": "prepare"}
     exec(compile(prepare_script(card), "prepare.py", "exec"), prepare)

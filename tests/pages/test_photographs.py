@@ -8,9 +8,8 @@ import pytest
 from PIL import Image
 
 from cnn_core.config.defaults import make_config
-from cnn_core.config.images import images_info
+from cnn_core.config.images import image_shape, images_info
 from cnn_core.config.recommendation import recommend_model
-from cnn_core.data.image_shape import ImageShape
 from cnn_core.data.imported import ImportedSource
 from cnn_core.data.importer import ImportOptions, import_files
 from cnn_core.data.kept_images import KEPT_SIDE
@@ -51,14 +50,15 @@ def test_the_data_page_says_how_photographs_are_kept(pets, open_page):
 
 def test_the_augmentation_preview_shows_photographs_as_a_training_receives_them(pets, open_page):
     model = recommend_model(pets.info).model
-    info = images_info(make_config(data="pets", model=model), pets.info)
+    config = make_config(data="pets", model=model)
+    info = images_info(config, pets.info)
     assert info.image_size > pets.info.image_size
     at = open_page("data", set="pets", view=AUGMENTATION)
     said = SIZE.format(side=info.image_size, how=HOW["crop"], model=FAMILIES[model].title)
     assert f"{said} {HEAD_ONLY}" in [caption.value for caption in at.caption] and not at.exception
     rows, _ = pets.index.used_rows("train")
     shown = next(html.value for html in at.main.get("html") if "original" in html.value)
-    assert data_url(finish(ImportedSource(pets.folder, ImageShape(info.image_size)).open_pool())[rows[0]]) in shown
+    assert data_url(finish(ImportedSource(pets.folder, image_shape(config)).open_pool())[rows[0]]) in shown
 
 
 def test_summaries_of_photographs_say_at_which_size_they_are_made(pets, empty, open_page):
