@@ -44,7 +44,7 @@ def test_an_imported_file_and_the_script_s_network_predict_what_the_model_predic
     script = executed(config, card)
     network, normalise = script["build_model"](), script["Normalise"](script["MEAN"], script["STD"], torch.device("cpu"))
     own, theirs = network.state_dict(), published(name).state_dict()
-    shared = [key for key in own if key.removeprefix("backbone.") in theirs]
+    shared = [key for key in own if key.removeprefix("backbone.") in theirs and "pos_embed" not in key]  # adapted to the size
     assert shared and all(torch.equal(own[key], theirs[key.removeprefix("backbone.")]) for key in shared)
     network.load_state_dict(saved.model.state_dict())
     with torch.inference_mode():
