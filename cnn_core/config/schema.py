@@ -148,6 +148,11 @@ class TrainConfig(  # pydantic orders fields from the last base class to the fir
         return self.timm_name if "timm_name" in self.model_options else self.model if self.model in TORCHVISION_NETWORKS else ""
 
     @property
+    def has_statistics_of_weights(self) -> bool:
+        """Whether images are normalised as pretrained weights expect it: in runs of earlier versions, not for networks of torchvision."""
+        return self.interpolation == "automatic" or self.model not in TORCHVISION_NETWORKS
+
+    @property
     def drawn_by(self) -> tuple[float, int] | tuple[float, int, int]:
         """The settings that draw the training and the validation images from those of the data set; a key of what is computed from them."""
         drawn = (self.validation_share, self.seed)

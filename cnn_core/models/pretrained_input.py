@@ -9,6 +9,7 @@ from cnn_core.data.decoder import Interpolation
 from cnn_core.models.pretrained_table import PRETRAINED, NetworkInput
 from cnn_core.models.registry import find_family
 from cnn_core.models.targets import import_target
+from cnn_core.models.weights_source import is_kept
 
 Statistics = tuple[tuple[float, ...], tuple[float, ...]]  # mean and standard deviation per channel
 
@@ -49,8 +50,10 @@ def expected_statistics(model: str, timm_name: str, weights: str, channels: int)
 
 
 def _known_input(model: str, timm_name: str, weights: str) -> NetworkInput | None:
-    """Return what the starting `weights` expect; None for random ones, and for those of a file, unless it belongs to a network of timm."""
-    is_known = weights == "pretrained" or (weights != "scratch" and "timm_name" in find_family(model).options)
+    """Return what the starting `weights` expect; None for random ones, and for those of a file, unless it is a network of timm's or one that was kept."""
+    if weights == "scratch":
+        return None
+    is_known = weights == "pretrained" or "timm_name" in find_family(model).options or is_kept(weights)
     return _input_of(model, timm_name) if is_known else None
 
 

@@ -241,6 +241,11 @@ def read_record(file: Path) -> Record | None:
         return None
 
 
+def is_kept(weights: str) -> bool:
+    """Whether `weights` is the path of a file with a record."""
+    return read_record(Path(weights).expanduser()) is not None
+
+
 def file_sha256(file: Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal digits."""
     with file.open("rb") as opened:

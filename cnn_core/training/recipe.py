@@ -132,7 +132,11 @@ def make_trainer(
     config = with_weights_file(config, Home.from_environment())  # where no caller has named the file, as in cross-validation
     training, validation = split_validation(images, config, validation)
     options = config.model_options
-    expected = expected_statistics(config.model, config.timm_name, config.starting_weights, info.channels)
+    expected = (
+        expected_statistics(config.model, config.timm_name, config.starting_weights, info.channels)
+        if config.has_statistics_of_weights
+        else None
+    )
     mean, std = expected or channel_statistics(training)
     card = ModelCard(
         model=config.model,

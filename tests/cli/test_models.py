@@ -85,10 +85,16 @@ def test_a_network_of_torchvision_is_added_and_trained_as_one_of_timm_is(home: H
     added = answer(capsys, "models", "get", "mobilenet", "--file", tmp_path / "mine.pth")
     assert added["sha256"] == file_sha256(tmp_path / "mine.pth") and added["note"] == OTHER_CLASSES.format(count=7)
     run = answer(capsys, *train)["run"]
-    assert json.loads((home.run_folder(run) / CARD).read_text())["weights_sha256"] == added["sha256"]
+    card = json.loads((home.run_folder(run) / CARD).read_text())
+    assert card["weights_sha256"] == added["sha256"] and tuple(card["mean"]) == TORCHVISION_NETWORKS["mobilenet"].expects.mean
     state = torch.load(home.run_folder(run) / "best_model.pth", weights_only=True)
     assert all(torch.equal(value, theirs[name]) for name, value in state.items() if name.startswith("features."))
     assert Store(home).run(run).config.weights == "pretrained", "the settings of a run name no file of this machine"
+    as_before = answer(capsys, *train, "--interpolation", "bicubic")["run"]
+    statistics = json.loads((home.run_folder(as_before) / CARD).read_text())["mean"]
+    assert tuple(statistics) != TORCHVISION_NETWORKS["mobilenet"].expects.mean, (
+        "as in runs of earlier versions, which stored bicubic"
+    )
 
 
 def test_bad_names_and_files_are_refused(home: Home, tmp_path: Path, capsys: Capture):
