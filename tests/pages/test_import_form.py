@@ -10,10 +10,9 @@ from tests.pages.announcements import announcements
 from tests.pages.data_form import open_form, run_imports, start_import
 
 
-def test_without_a_name_nothing_is_imported_and_one_is_asked_for(empty, open_page, image_folder):
+def test_without_a_name_nothing_is_imported_and_one_is_asked_for(empty, open_page, tmp_path):
     at = open_form(open_page, PATH)
-    at.text_input(key="data-path").set_value(str(image_folder)).run()
-    at.text_input(key="data-name").set_value("").run()
+    at.text_input(key="data-path").set_value(str(tmp_path / "!!!")).run()
     at.button(key="data-import").click().run()
     assert [error.value for error in at.error] == [f"{NOT_IMPORTED} {NAME_MISSING}"] and Jobs(empty.home).all() == []
 
@@ -54,19 +53,23 @@ def test_a_result_is_closed_when_its_set_is_opened_and_replaced_by_the_next_impo
     assert at.selectbox[0].value == "two"
 
 
-def test_the_name_is_that_of_the_chosen_files_until_one_is_typed(empty, open_page, tmp_path):
-    def name_after(*steps):
-        for key, value in steps:
-            at.text_input(key=key).set_value(value).run()
-        return at.text_input(key="data-name").value
+def test_without_a_typed_name_it_is_that_of_the_chosen_files_and_a_typed_one_is_never_replaced(
+    empty, open_page, tmp_path, image_folder
+):
+    def suggested_after(key, value):
+        at.text_input(key=key).set_value(value).run()
+        return at.text_input(key="data-name").placeholder
 
     at = open_form(open_page, ZIP)
     at.file_uploader[0].upload("Ants & Bees.zip", b"PK", "application/zip").run()
-    assert at.text_input(key="data-name").value == "ants-bees" and not at.button(key="data-import").disabled
+    assert at.text_input(key="data-name").placeholder == "ants-bees" and not at.button(key="data-import").disabled
     at.button_group(key="data-source").set_value(PATH).run()
-    assert name_after(("data-path", str(tmp_path / "Pets.zip"))) == "pets", "the name of the files chosen last"
-    assert name_after(("data-name", "mine"), ("data-path", str(tmp_path / "others"))) == "mine"
+    assert suggested_after("data-path", str(tmp_path / "Pets.zip")) == "pets", "the name of the files chosen last"
     empty.home.set_folder("pets").mkdir(parents=True)
-    assert name_after(("data-name", ""), ("data-path", str(tmp_path / "pets"))) == "pets-2"
-    assert name_after(("data-name", "")) == "", "it can be cleared"
-    assert not at.exception
+    assert suggested_after("data-path", str(tmp_path / "pets")) == "pets-2" and at.text_input(key="data-name").value == ""
+    at.text_input(key="data-name").set_value("mine").run()
+    suggested_after("data-path", str(image_folder))
+    assert at.text_input(key="data-name").value == "mine"
+    suggested = suggested_after("data-name", "")
+    at.button(key="data-import").click().run()
+    assert [job.name for job in Jobs(empty.home).all()] == [suggested] and not at.exception

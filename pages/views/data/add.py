@@ -6,7 +6,7 @@ What is typed is in the address, so that a reload keeps it; a browser does not k
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import streamlit as st
 
@@ -29,8 +29,14 @@ NOT_IMPORTED = "The import was not started."
 STARTED = "data-import-started"  # in the session: the name of the import that was started last, until it succeeds
 IMPORTED = "data-imported"  # in the session: how many imports succeeded; the uploads of each have keys of their own
 NAME, PATH_FIELD = "data-name", "data-path"
-SUGGESTED = "data-name-suggested"  # in the session: the images that a name was suggested for last, and this name
 GetSource = Callable[[], tuple[Path, bool]]  # returns the path of the images and whether it is an upload
+
+
+class ChosenImages(NamedTuple):
+    """The images that a person has chosen, and their `title`: the name of the archive or the folder, "" without one."""
+
+    get_source: GetSource
+    title: str = ""
 
 
 def show_import_form(*, is_primary: bool) -> None:
@@ -42,7 +48,7 @@ def show_import_form(*, is_primary: bool) -> None:
         "Files that cannot be read are skipped and listed. The original files are never changed."
     )
     collected = count_collected()
-    forms: dict[str, Callable[[], GetSource | None]] = {
+    forms: dict[str, Callable[[], ChosenImages | None]] = {
         ZIP: _upload_zip,
         FOLDER: _upload_folder,
         PATH: _enter_path,
@@ -53,10 +59,11 @@ def show_import_form(*, is_primary: bool) -> None:
     default = BY_CLASS if any((collected or {}).values()) else ZIP
     kind = st.segmented_control("Source", list(forms), default=default, required=True, key="data-source", bind="query-params")
     with st.container(border=True):
-        get_source = forms[kind]()
+        chosen = forms[kind]()
     with st.container(border=True):
-        name, options = _enter_options()
-        may_import = get_source is not None and _check_name(name)
+        suggested = suggest_set_name(chosen.title, get_store().home) if chosen and chosen.title else ""
+        name, options = _enter_options(suggested)
+        may_import = chosen is not None and _check_name(name)
         if (
             st.button(
                 "Import",
@@ -65,9 +72,9 @@ def show_import_form(*, is_primary: bool) -> None:
                 key="data-import",
                 disabled=not may_import,
             )
-            and get_source
+            and chosen
         ):
-            _start_import(name, options, get_source)
+            _start_import(name or suggested, options, chosen.get_source)
 
 
 def _clear_after_success() -> None:
@@ -76,26 +83,11 @@ def _clear_after_success() -> None:
     if (name := state.get(STARTED)) and get_store().home.set_folder(name).exists():
         del state[STARTED]
         state[NAME] = state[PATH_FIELD] = ""
-        state.pop(SUGGESTED, None)
         state[IMPORTED] = state.get(IMPORTED, 0) + 1
 
 
 def _upload_key(kind: str) -> str:
     return f"data-{kind}-{st.session_state.get(IMPORTED, 0)}"
-
-
-def _suggest_name(images: str, title: str) -> None:
-    """Fill in a name from that of the chosen files, unless a person has typed one. images: identifies them; a name is suggested once for each."""
-    state = st.session_state
-    before, suggested = state.get(SUGGESTED, ("", ""))
-    if images == before:
-        return
-    if state.get(NAME, st.query_params.get(NAME, "")) in (
-        "",
-        suggested,
-    ):  # of a page that was opened at its address, it is there alone
-        suggested = state[NAME] = suggest_set_name(title, get_store().home)
-    state[SUGGESTED] = images, suggested
 
 
 def _check_name(typed: str) -> bool:
@@ -107,14 +99,16 @@ def _check_name(typed: str) -> bool:
         return False
 
 
-def _enter_options() -> tuple[str, dict[str, Any]]:
-    """Return the name of the data set and the options of the import."""
+def _enter_options(suggested: str) -> tuple[str, dict[str, Any]]:
+    """Return the name of the data set, "" for the `suggested` one, and the options of the import."""
     row = st.columns(2, vertical_alignment="bottom")
     name = row[0].text_input(
         "Name",
         key=NAME,
         bind="query-params",
-        help="Up to 60 lower-case letters, digits, - and _, beginning with a letter or digit. Capitals and spaces are changed to these.",
+        placeholder=suggested,
+        help="Up to 60 lower-case letters, digits, - and _, beginning with a letter or digit. Capitals and spaces are changed to these. "
+        "Without one, the data set gets the name of the archive or the folder.",
     )
     colour = row[1].selectbox(
         "Colour",
@@ -163,7 +157,7 @@ def _start_import(name: str, options: Mapping[str, Any], get_source: GetSource) 
     st.rerun()
 
 
-def _upload_zip() -> GetSource | None:
+def _upload_zip() -> ChosenImages | None:
     file = st.file_uploader(
         "Zip archive",
         type="zip",
@@ -173,16 +167,15 @@ def _upload_zip() -> GetSource | None:
     )
     if not file:
         return None
-    _suggest_name(file.file_id, Path(file.name).stem)
 
     def save() -> tuple[Path, bool]:
         get_store().quota.check_disk(person(), file.size)
         return uploads.save_zip(file, file.name, get_store().home, person()), True
 
-    return save
+    return ChosenImages(save, Path(file.name).stem)
 
 
-def _upload_folder() -> GetSource | None:
+def _upload_folder() -> ChosenImages | None:
     files = st.file_uploader(
         "Folder",
         accept_multiple_files="directory",
@@ -193,27 +186,25 @@ def _upload_folder() -> GetSource | None:
     if not files:
         return None
     st.caption(counted(len(files), "file"))
-    _suggest_name(files[0].file_id, files[0].name.partition("/")[0])
 
     def save() -> tuple[Path, bool]:
         get_store().quota.check_disk(person(), sum(file.size for file in files))
         return uploads.pack_folder(((file.name, file) for file in files), get_store().home, person()), True
 
-    return save
+    return ChosenImages(save, files[0].name.partition("/")[0])
 
 
-def _enter_path() -> GetSource | None:
+def _enter_path() -> ChosenImages | None:
     path = st.text_input(
         "Folder or zip archive",
         key=PATH_FIELD,
         bind="query-params",
         help="A path on the machine that runs the dashboard.",
     ).strip()
-    if path:
-        _suggest_name(path, Path(path).stem if path.lower().endswith(".zip") else Path(path).name)
-    return (lambda: (Path(path).expanduser().absolute(), False)) if path else None
+    title = Path(path).stem if path.lower().endswith(".zip") else Path(path).name
+    return ChosenImages(lambda: (Path(path).expanduser().absolute(), False), title) if path else None
 
 
-def _collect_classes(collected: dict[str, int] | None) -> GetSource | None:
+def _collect_classes(collected: dict[str, int] | None) -> ChosenImages | None:
     source = collect_classes(collected)
-    return (lambda: (source, False)) if source else None
+    return ChosenImages(lambda: (source, False)) if source else None
