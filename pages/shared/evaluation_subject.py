@@ -43,6 +43,12 @@ class EvaluationSubject:
     split: Split
 
     @property
+    def model_epoch(self) -> int | None:
+        """The epoch after which the model was saved; None for the best model of a run that did not record it."""
+        best: int | None = self.run.summary.get("best_epoch")
+        return best if self.epoch is None else self.epoch
+
+    @property
     def folder(self) -> Path:
         """The run's folder."""
         return get_store().home.run_folder(self.run.id)
@@ -92,7 +98,7 @@ def choose_subject() -> EvaluationSubject | None:
         if run is None:
             return None
         epochs = saved_epochs(get_store().home.run_folder(run.id))
-        best = run.summary.get("best_epoch")
+        best = EvaluationSubject(run, None, "val").model_epoch
         epoch = choose_optional(
             f"best (epoch {best})" if best else "best",
             "Model",

@@ -11,6 +11,8 @@ from pages.views.evaluate.explain.layers import (
     LEARNED,
     LESS_WIDTH,
     LOWER_RATE,
+    NOT_YET_CHANGED,
+    NOT_YET_LEARNED,
     WHITENING,
     advice_on_dead_channels,
     origin_of_filters,
@@ -39,4 +41,22 @@ def test_frozen_layers_are_not_called_learned_and_get_no_advice_that_cannot_chan
     config = make_config(**chosen)
     model = build_on_meta(config.model, channels=3, image_size=64, classes=2, **config.model_options)
     assert origin_of_filters(config, model) == origin and advice_on_dead_channels(config) == advice
+    assert is_a_sentence(advice)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "epoch", "origin", "advice"),
+    [
+        ({"train": "all"}, 2, NOT_YET_LEARNED.format(epoch=2), NOT_YET_CHANGED.format(epoch=2)),
+        ({"train": "all"}, 3, LEARNED, DEAD_ADVICE.format(remedy=LOWER_RATE)),
+        ({"train": "all", "head_epochs": 0}, 1, LEARNED, DEAD_ADVICE.format(remedy=LOWER_RATE)),
+        ({"train": "blocks"}, 2, FROZEN, NOT_YET_CHANGED.format(epoch=2)),
+        ({"train": "head"}, 2, FROZEN, FROZEN_CHANNELS),
+        ({"train": "all", "weights": "scratch"}, 1, LEARNED, DEAD_ADVICE.format(remedy=LOWER_RATE)),
+    ],
+)
+def test_of_a_model_from_the_epochs_of_the_head_no_other_layer_is_called_learned(chosen, epoch, origin, advice):
+    config = make_config(model="timm", timm_name="test_vit.r160_in1k", epochs=5, **{"head_epochs": 2, **chosen})
+    model = build_on_meta(config.model, channels=3, image_size=64, classes=2, **config.model_options)
+    assert origin_of_filters(config, model, epoch) == origin and advice_on_dead_channels(config, epoch) == advice
     assert is_a_sentence(advice)

@@ -34,6 +34,7 @@ FILTERS_HELP = (
 )
 LEARNED, WHITENING = "learned", "computed from the training images (whitening)"
 FROZEN = "from the starting weights, which this run did not change"
+NOT_YET_LEARNED = "from the starting weights, which training had not changed by epoch {epoch}"
 FOUND_DEAD = "**{dead:,} of {channels:,}** channels are never positive for {count:,} {split} images."
 DEAD_HELP = (
     "A channel is dead if the output of its activation is never positive, for any image at any position. After a ReLU it is then always zero "
@@ -45,22 +46,46 @@ DEAD_ADVICE = (
 )
 LOWER_RATE, LESS_WIDTH = "a lower learning rate", "a smaller width or a lower learning rate"
 FROZEN_CHANNELS = "Only the head was trained: these channels are from the starting weights, and no setting of the run changes them. Other images can make them positive."
+NOT_YET_CHANGED = (
+    "By epoch {epoch} only the head was trained: these channels are from the starting weights. Other images can make them positive, and the channels "
+    "of a later epoch's model may differ."
+)
 
 
-def origin_of_filters(config: TrainConfig, model: "nn.Module") -> str:
-    """Return where the filters of the first convolution of `model` are from."""
+def origin_of_filters(config: TrainConfig, model: "nn.Module", epoch: int | None = None) -> str:
+    """Return where the filters of the first convolution of `model` are from.
+
+    epoch: that of the model, counted from 1; None for a model after all stages of the training.
+    """
     from cnn_core.models.layer_groups import learning_names
 
     if config.model == "speed":
         return WHITENING
     first = next(name for name, parameter in model.named_parameters() if parameter.ndim == 4)
-    return LEARNED if first in learning_names(model, find_family(config.model).head, config.learning_blocks) else FROZEN
+    for blocks, origin in (
+        (_blocks_learned(config, epoch), LEARNED),
+        (_blocks_learned(config, None), NOT_YET_LEARNED.format(epoch=epoch)),
+    ):
+        if first in learning_names(model, find_family(config.model).head, blocks):
+            return origin
+    return FROZEN
 
 
-def advice_on_dead_channels(config: TrainConfig) -> str:
-    """Return what dead channels mean for a run with these settings, and what to change."""
-    remedy = LESS_WIDTH if has_effect("width", config.model_dump()) else LOWER_RATE
-    return FROZEN_CHANNELS if config.learns_on_features else DEAD_ADVICE.format(remedy=remedy)
+def advice_on_dead_channels(config: TrainConfig, epoch: int | None = None) -> str:
+    """Return what dead channels of the model after `epoch` mean for a run with these settings, and what to change. epoch: as in `origin_of_filters`."""
+    if config.learns_on_features:
+        return FROZEN_CHANNELS
+    if _blocks_learned(config, epoch) == 0:
+        return NOT_YET_CHANGED.format(epoch=epoch)
+    return DEAD_ADVICE.format(remedy=LESS_WIDTH if has_effect("width", config.model_dump()) else LOWER_RATE)
+
+
+def _blocks_learned(config: TrainConfig, epoch: int | None) -> int | None:
+    """Return how many blocks had learned besides the head by the end of `epoch` (None: of the training); None for all of them."""
+    from cnn_core.training.stages import count_learning_blocks, plan_stages
+
+    begun = [plan.trained for plan in plan_stages(config) if epoch is None or plan.before < epoch]
+    return count_learning_blocks(config, begun[-1])
 
 
 @st.fragment
@@ -121,7 +146,9 @@ def show_filters(subject: EvaluationSubject) -> None:
         return
     filters = render_first_filters(model)
     count, height, width, _ = filters.shape
-    st.caption(f"{count} filters of {height}×{width} pixels, {origin_of_filters(subject.run.config, model)}.")
+    st.caption(
+        f"{count} filters of {height}×{width} pixels, {origin_of_filters(subject.run.config, model, subject.model_epoch)}."
+    )
     show_map_grid(
         count,
         "filter",
@@ -152,7 +179,7 @@ def show_dead_channels(subject: EvaluationSubject, evaluation: "Evaluation") -> 
         return
     dead, channels = sum(len(row.dead) for row in rows), sum(row.channels for row in rows)
     st.markdown(FOUND_DEAD.format(dead=dead, channels=channels, count=count, split=name))
-    st.caption(advice_on_dead_channels(subject.run.config))
+    st.caption(advice_on_dead_channels(subject.run.config, subject.model_epoch))
     _show_table(rows)
 
 
