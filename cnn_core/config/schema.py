@@ -25,8 +25,8 @@ from cnn_core.config.setting import (
 )
 from cnn_core.data.source import DataInfo
 from cnn_core.data.splits import count_drawn
-from cnn_core.models.pretrained_table import NAME, NAME_EXAMPLE, NETWORKS, TORCHVISION_NETWORKS
-from cnn_core.models.registry import FAMILIES
+from cnn_core.models.pretrained_table import NAME, NAME_EXAMPLE, TORCHVISION_NETWORKS
+from cnn_core.models.registry import FAMILIES, network_title
 
 # Conditions of all settings of a group. A head alone is trained on features of the unchanged images.
 GROUP_CONDITIONS: dict[str, Conditions] = {augmentation.GROUP: {"train": Not("head")}}
@@ -206,10 +206,7 @@ def value_text(name: str, value: Any) -> str:
 
 def model_title(config: TrainConfig) -> str:
     """Return the title of the model; of a network of timm its own title, or its name there."""
-    family = FAMILIES[config.model]
-    if "timm_name" not in family.options:
-        return family.title
-    return NETWORKS[config.timm_name].title if config.timm_name in NETWORKS else config.timm_name
+    return network_title(config.model, config.timm_name)
 
 
 def has_effect(name: str, chosen: Mapping[str, Any]) -> bool:

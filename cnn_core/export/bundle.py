@@ -23,6 +23,7 @@ from cnn_core.export.source_code import merge_imports, source_of
 from cnn_core.export.templating import Code, render_code, render_text
 from cnn_core.export.training_code import image_code
 from cnn_core.export.verification import TOLERANCE, ReferencePredictions, Verification, predict_reference
+from cnn_core.models.registry import network_title
 from cnn_core.models.saving import ModelCard
 from cnn_core.runs.run import Run
 from cnn_core.runs.store import Store
@@ -120,6 +121,7 @@ def _read_me(card: ExportCard, names: Mapping[str, bytes], verification: Verific
     return render_text(
         "readme.txt.jinja",
         card=card,
+        network=network_title(card.model, card.options.timm_name),
         files=[(f"model{FORMATS[name].suffix}", FORMATS[name].usage) for name in names],
         graphs=list(GRAPH_FORMATS.values()),
         input_and_output=describe_graph(card),

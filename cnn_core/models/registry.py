@@ -213,6 +213,14 @@ def find_family(name: str) -> Family:
     return FAMILIES[name]
 
 
+def network_title(name: str, timm_name: str | None = None) -> str:
+    """Return the title of the network of family `name`; of one of timm its own title, or its name there. timm_name: None for the default."""
+    family, timm_name = find_family(name), timm_name or DEFAULT_NETWORK
+    if "timm_name" not in family.options:
+        return family.title
+    return NETWORKS[timm_name].title if timm_name in NETWORKS else timm_name
+
+
 def has_batch_norm(name: str, batch_norm: bool, timm_name: str = DEFAULT_NETWORK) -> bool:
     """Whether the family has batch norms; `batch_norm` and `timm_name` are the settings of these names, for families that take them."""
     family = find_family(name)

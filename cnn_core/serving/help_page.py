@@ -1,6 +1,7 @@
 """The help page of the endpoint: plain text, because a terminal shows it and class names cannot add markup to it."""
 
 from cnn_core.inference.verdict import SURE, UNLIKE, UNSURE
+from cnn_core.models.registry import network_title
 from cnn_core.models.saving import ModelCard
 
 SHOWN = 20  # class names
@@ -31,7 +32,7 @@ def help_text(run: str, card: ModelCard, most_bytes: int, host: str) -> str:
     names = ", ".join(card.classes[:SHOWN]) + (", ..." if len(card.classes) > SHOWN else "")
     return PAGE.format(
         run=run,
-        model=card.model,
+        model=network_title(card.model, card.options.get("timm_name")),
         size=card.image_size,
         count=len(card.classes),
         verdicts=", ".join((SURE, UNSURE, UNLIKE)),

@@ -21,6 +21,7 @@ from cnn_core.export.card import make_card, read_export_card
 from cnn_core.export.formats import GRAPH_FORMATS
 from cnn_core.export.verification import VERIFIED, ReferencePredictions
 from cnn_core.inference.classifier import Classifier
+from cnn_core.models.registry import network_title
 from cnn_core.text import counted
 from tests.conftest import Trained
 from tests.helpers import is_a_sentence
@@ -69,6 +70,7 @@ def test_the_images_were_not_trained_on_and_have_the_probabilities_that_the_prog
 def test_the_readme_lists_the_files_and_says_that_they_were_verified(unpacked: Path):
     text = (unpacked / "README.txt").read_text(encoding="utf-8")
     assert VERIFIED.format(images=counted(12, "test image")) in text and "{" not in text and "\n\n\n" not in text
+    assert network_title(read_export_card((unpacked / "card.json").read_bytes()).model) in text
     assert all(path.name in text for path in unpacked.iterdir() if path.name != "README.txt")
 
 
