@@ -19,9 +19,11 @@ from benchmarks import kill
 from benchmarks.kill import Outcome, check_resumed, kill_when, write_images
 from benchmarks.machine import print_table
 from cnn_core.config.defaults import make_config
+from cnn_core.config.images import open_images
 from cnn_core.config.schema import TrainConfig
 from cnn_core.events import Epoch, Event, Progress, Steps
 from cnn_core.features.frozen_layers import STAGE
+from cnn_core.features.store import drop_features, open_feature_store
 from cnn_core.home import WEIGHTS, Home
 from cnn_core.runs.store import Store
 
@@ -73,10 +75,14 @@ def kill_in_stages(root: Path, kills: int, seed: int) -> dict[str, list[Outcome]
         return context.Process(target=train_every_step, args=(root / "studio", run, root / f"{run}.txt"))
 
     outcomes: dict[str, list[Outcome]] = defaultdict(list)
+    kill.finish(
+        make_process(store.create(make_config(data=str(images), **SETTINGS)))
+    )  # copies the images, which has events of its own
     whole = {}
     for train in TRAINS:
         config = make_config(data=str(images), train=train, **SETTINGS)
         run = store.create(config)
+        drop_kept_features(store, config)
         kill.finish(make_process(run))
         assert store.run(run).status == "finished", store.run(run).error
         whole[train] = config, run, places_of([item.event for item in store.log.read(run)], config)
@@ -85,12 +91,20 @@ def kill_in_stages(root: Path, kills: int, seed: int) -> dict[str, list[Outcome]
         config, reference, places = whole[train]
         run = store.create(config)
         log = root / f"{run}.txt"
+        drop_kept_features(store, config)
         kill_when(make_process(run), 0, log, partial(_has_lines, log, rng.choice(places[stage])))
         weights = store.home.run_folder(reference) / WEIGHTS
         outcome = check_resumed(store, run, log, weights, resume=partial(kill.finish, make_process(run)))
         reached = next((stage for stage, numbers in places.items() if outcome.events in numbers), BETWEEN)
         outcomes[reached.format(train=train)].append(outcome)
     return dict(outcomes)
+
+
+def drop_kept_features(store: Store, config: TrainConfig) -> None:
+    """Delete the features that earlier runs kept, so that the next one computes its own."""
+    kept = open_feature_store(open_images(config, store.home))
+    assert kept is not None, "the images are not imported"
+    drop_features(kept.folder)
 
 
 def places_of(events: list[Event], config: TrainConfig) -> dict[str, list[int]]:
