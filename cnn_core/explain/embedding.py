@@ -85,6 +85,11 @@ def project_by_pca(features: np.ndarray) -> EmbeddingLayout:
     return EmbeddingLayout(components.astype(np.float32), (float(fractions[0]), float(fractions[1])))
 
 
+def largest_perplexity(count: int) -> float:
+    """Return the largest perplexity of t-SNE for `count` images: each point is compared with its three times as many nearest ones."""
+    return (count - 1) / 3
+
+
 def project_by_tsne(features: np.ndarray, perplexity: float = PERPLEXITY) -> Generator[Progress, None, EmbeddingLayout]:
     """Return the t-SNE embedding of features (n, D). The same features give the same coordinates.
 
@@ -94,7 +99,7 @@ def project_by_tsne(features: np.ndarray, perplexity: float = PERPLEXITY) -> Gen
     if len(features) < MIN_IMAGES:
         return EmbeddingLayout(project_by_pca(features).coordinates)
     reduced, _ = principal_components(features, min(TSNE_FEATURES, features.shape[1]))
-    coordinates = yield from run_tsne(reduced, _start(reduced[:, :2]), min(perplexity, (len(features) - 1) / 3))
+    coordinates = yield from run_tsne(reduced, _start(reduced[:, :2]), min(perplexity, largest_perplexity(len(features))))
     return EmbeddingLayout(coordinates)
 
 

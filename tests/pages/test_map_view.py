@@ -24,7 +24,16 @@ from pages.charts.image_sheets import GONE, MAX_SHEETS, Sheet, make_sheet, offer
 from pages.shared.evaluation_subject import CORRECT, WRONG
 from pages.views.evaluate.embedding.colours import CORRECTNESS, PREDICTED, TRUTH, colour_points
 from pages.views.evaluate.embedding.details import NEAREST_IMAGES, PINNED, PRESS_A_POINT, SELECTION
-from pages.views.evaluate.embedding.view import ABOUT_TSNE, DIVERGED, TSNE
+from pages.views.evaluate.embedding.view import (
+    ABOUT_TSNE,
+    DIVERGED,
+    ONE_PERPLEXITY,
+    PERPLEXITIES,
+    TOO_FEW,
+    TSNE,
+    describe_perplexity,
+    perplexities,
+)
 from tests.helpers import drain
 
 RUN = "0001-digits"
@@ -149,6 +158,15 @@ def test_tsne_runs_on_request_and_computes_a_new_layout(trained, open_page):
     assert not at.exception
 
 
+@pytest.mark.parametrize(("count", "offered"), [(3, 0), (14, 0), (16, 1), (46, 2), (91, 3), (150, 3), (151, 4)])
+def test_only_perplexities_that_the_images_allow_are_offered(count: int, offered: int):
+    assert perplexities(count) == list(PERPLEXITIES[:offered])
+    text = describe_perplexity(count)
+    assert text == (
+        TOO_FEW.format(least=4) if count < 4 else ONE_PERPLEXITY.format(count=f"{count} images", perplexity=(count - 1) / 3)
+    )
+
+
 def test_colours_follow_the_chosen_option(trained, open_page):
     evaluation = evaluation_of(trained)
     at = open_map(open_page)
@@ -192,6 +210,8 @@ def test_a_handful_of_images_with_strange_class_names_has_a_map_too(empty, tmp_p
     at.button_group(key="map-method").set_value(TSNE).run()
     at.button(key="map-tsne").click().run()
     assert len(chart(at)["x"]) == count
+    assert describe_perplexity(count) in page_text(at)
+    assert "map-perplexity" not in [group.key for group in at.button_group]
     assert not at.exception
 
 

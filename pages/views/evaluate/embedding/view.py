@@ -32,6 +32,12 @@ ABOUT_TSNE = (
     "t-SNE keeps neighbours together. Sizes of groups and distances between them mean little, and groups can change with the perplexity. "
     "(L. van der Maaten, G. Hinton: Visualizing Data using t-SNE, 2008)"
 )
+PERPLEXITY_HELP = (
+    "Roughly the number of neighbours of each point. A small value shows many small groups, some by chance; a large value shows the coarse structure. "
+    "It can be at most a third of the number of images."
+)
+ONE_PERPLEXITY = "Perplexity: {perplexity:.1f}, the largest for {count}."
+TOO_FEW = "t-SNE needs at least {least} images. The positions will be those of PCA."
 DIVERGED = (
     "The model diverged: its features or logits are not finite numbers, so there is no embedding. Choose another epoch or run."
 )
@@ -157,16 +163,9 @@ def _compute_tsne(
 ) -> "tuple[EmbeddingLayout | None, str]":
     from cnn_core.explain.embedding import project_by_tsne
 
-    perplexity = st.segmented_control(
-        "Perplexity",
-        PERPLEXITIES,
-        default=30,
-        required=True,
-        key="map-perplexity",
-        help="Roughly the number of neighbours of each point. A small value shows many small groups, some by chance; a large value shows the coarse structure.",
-    )
-    st.caption(ABOUT_TSNE)
     count = len(sample.numbers)
+    perplexity = _choose_perplexity(count)
+    st.caption(ABOUT_TSNE)
     name, requested = f"{TSNE} {count} {perplexity}", f"map-requested-{subject.name}"
     if not is_computed(subject, evaluation, name) and st.session_state.get(requested) != name:
         st.button(
@@ -185,6 +184,40 @@ def _compute_tsne(
         st.session_state.pop(requested)
         st.error(plain(error), icon=":material/error:")
         return None, name
+
+
+def _choose_perplexity(count: int) -> float:
+    """Show the control and return the choice; for few images, of which t-SNE takes no perplexity of PERPLEXITIES, the largest that it takes."""
+    from cnn_core.explain.embedding import PERPLEXITY, largest_perplexity
+
+    options = perplexities(count)
+    if not options:
+        st.caption(describe_perplexity(count))
+        return largest_perplexity(count)
+    return st.segmented_control(
+        "Perplexity",
+        options,
+        default=min(PERPLEXITY, options[-1]),
+        required=True,
+        key="map-perplexity" if len(options) == len(PERPLEXITIES) else f"map-perplexity-{len(options)}",
+        help=PERPLEXITY_HELP,
+    )
+
+
+def perplexities(count: int) -> list[int]:
+    """Return those of PERPLEXITIES that t-SNE of `count` images takes."""
+    from cnn_core.explain.embedding import largest_perplexity
+
+    return [perplexity for perplexity in PERPLEXITIES if perplexity <= largest_perplexity(count)]
+
+
+def describe_perplexity(count: int) -> str:
+    """Return which perplexity t-SNE has for `count` images, of which it takes none of PERPLEXITIES."""
+    from cnn_core.explain.embedding import MIN_IMAGES, largest_perplexity
+
+    if count < MIN_IMAGES:
+        return TOO_FEW.format(least=MIN_IMAGES)
+    return ONE_PERPLEXITY.format(count=counted(count, "image"), perplexity=largest_perplexity(count))
 
 
 def _duration(count: int) -> str:
