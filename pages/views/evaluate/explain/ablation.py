@@ -31,6 +31,7 @@ AblatedChannels = tuple[str, tuple[int, ...]]  # a convolution and its ablated c
 WITHOUT_IMAGE = "Without {channels}, {image}: prediction {change}, **{predicted}** with {probability:.1%} (before: {before:.1%})."
 WITHOUT_SAMPLE = "Without {channels}, on {count:,} {split} images, balanced over the classes:"
 NO_CONVOLUTION = "Channel ablation does not apply: this model has no convolution."
+UNCHANGED = "unchanged"
 CHOOSE_CHANNELS = "Choose channels, then press Switch off."
 
 
@@ -98,7 +99,14 @@ def _show_outcome(subject: EvaluationSubject, evaluation: "Evaluation", ablated:
     metrics.metric(
         "Accuracy before", f"{result.accuracy_before:.2%}", border=True, help="Of the unchanged model on the same images."
     )
-    metrics.metric("Accuracy after", f"{result.accuracy_after:.2%}", f"{change * 100:+.2f} points", border=True)
+    metrics.metric(
+        "Accuracy after",
+        f"{result.accuracy_after:.2%}",
+        f"{change * 100:+.2f} points" if change else UNCHANGED,
+        border=True,
+        delta_color="normal" if change else "off",
+        delta_arrow="auto" if change else "off",
+    )
     metrics.metric("Changed predictions", f"{len(result.changed):,}", border=True, help="Images with another predicted class.")
     _show_classes(result, evaluation.classes)
     _show_changed_images(subject, evaluation, result, chosen)
