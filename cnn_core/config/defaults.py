@@ -61,7 +61,7 @@ def _fit_plateau_patience(config: TrainConfig) -> TrainConfig:
 
 
 def _fit_head_epochs(config: TrainConfig) -> TrainConfig:
-    """Return `config` with default head epochs that leave the other layers half of all epochs."""
+    """Return `config` with default head epochs that leave the other layers at least half of all epochs."""
     return config.model_copy(update={"head_epochs": min(config.head_epochs, config.epochs // 2)})
 
 

@@ -18,7 +18,7 @@ LOWERED_BATCH = (
     "The batch size is {batch_size:,} instead of the default of {default:,}, because there are only {count:,} training images."
 )
 LOWERED_PATIENCE = "The plateau patience is {value:,} instead of the default of {default:,}, because early stopping would end the run before that."
-LOWERED_HEAD = "The head alone learns for {value} instead of the default of {default}, so that the other layers learn for half of all epochs."
+LOWERED_HEAD = "The head alone learns for {value} instead of the default of {default}, so that the other layers learn for at least half of all epochs."
 
 TOO_FEW_IMAGES = (
     "Data set “{data}” has at most one training image in each class, so none can be used for validation. Add images: at least two training "

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 
+from cnn_core.config.defaults import make_config
 from cnn_core.data.imported import ImportedSource
 from cnn_core.data.open import open_source
 from cnn_core.data.source import SPLITS, finish
@@ -20,7 +21,17 @@ from pages.shared.image_grid import PAGE
 from pages.views.data.overview import CORRECTIONS
 from pages.views.evaluate.corrections import CORRECTED, EXCLUDED, RELABELLED, SINCE, describe_change
 from pages.views.evaluate.duplicates import FOUND, NO_DUPLICATES
-from pages.views.evaluate.label_errors import ABOUT, MODEL, MOSTLY_MISTAKES, OWN, SAVED_PREDICTIONS, SUSPECTED
+from pages.views.evaluate.label_errors import (
+    ABOUT,
+    FROM_PRETRAINED,
+    MODEL,
+    MOSTLY_MISTAKES,
+    OTHER_PRETRAINED,
+    OWN,
+    SAVED_PREDICTIONS,
+    SUSPECTED,
+    better_start,
+)
 from pages.views.evaluate.mistakes import DUPLICATES, HELP, LABEL_ERRORS
 from tests.helpers import noisy_image, tiny_config, write_images
 from tests.pages.form import field
@@ -151,10 +162,23 @@ def test_a_weak_models_list_says_that_it_is_mostly_mistakes_of_the_model(own_tra
         rate=TYPICAL_RATE,
         highest=HIGHEST_RATE,
         expected=expected,
+        start=FROM_PRETRAINED,
     )
     assert [warning.value for warning in at.warning] == [text] * is_weak and text in words(at)
     assert not [button.key for button in at.button if button.proto.type == "primary"]
     assert at.session_state[ticks(DOUBTS)]["picked"] == []
+
+
+@pytest.mark.parametrize(
+    ("chosen", "start"),
+    [
+        ({}, FROM_PRETRAINED),
+        ({"model": "efficientnet-lite0"}, OTHER_PRETRAINED),
+        ({"model": "timm", "weights": "scratch"}, FROM_PRETRAINED),
+    ],
+)
+def test_pretrained_weights_are_not_advised_to_a_run_that_has_them(chosen, start):
+    assert better_start(make_config(**chosen)) == start
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ COVERAGE = (
 REMAINING = "{fraction:.1%} of the correct predictions remain."
 MISCALIBRATED = ("overconfident", "underconfident", "uneven")  # verdicts for which a temperature is advised
 WORSE = "This temperature does not lower the ECE. Remove it, so that the Gallery shows the probabilities as they are."
-UNCERTAIN = "The temperature is uncertain: it was fitted on only {images}. Train with a larger validation split, at least {needed} images."
+UNCERTAIN = "The temperature is uncertain: it was fitted on only {images}. Use at least {needed} validation images: add images, or train with a larger validation fraction."
 OTHER_WEIGHTS = (
     "The saved temperature of this run ({temperature:.2f}) was fitted for other weights, so it is not used. Fit it again."
 )

@@ -31,10 +31,11 @@ SUSPECTED = (
 )
 ESTIMATED = "Confident learning estimates that {fraction:.1%} of {total:,.0f} labels are wrong; mistakes of the model raise this estimate."
 MOSTLY_MISTAKES = (
-    "**Most of the {suspected} are mistakes of the model, not label errors.** It misclassifies {error:.0%} of {images}. In ten well-known data sets, "
+    "**{suspected}: a mistake of the model is more likely here than a label error.** It misclassifies {error:.0%} of {images}. In ten well-known data sets, "
     "{rate:.1%} of the labels are wrong on average and {highest:.0%} at most, so expect about {expected} with a wrong label here. First train a "
-    "better model: for more epochs, with augmentation, or from pretrained weights. Until then, correct a label only if you see that it is wrong."
+    "better model: for more epochs, with augmentation, or {start}. Until then, correct a label only if you see that it is wrong."
 )
+FROM_PRETRAINED, OTHER_PRETRAINED = "from pretrained weights", "with another pretrained network"
 SOURCE = "Rates: C. Northcutt, A. Athalye and J. Mueller, Pervasive Label Errors in Test Sets, 2021."
 ORDER = "{images}, smallest margin first: the probability of the label minus that of the predicted class."
 QUICK, OWN = "quick settings", "this run's settings"
@@ -209,6 +210,11 @@ def _show(subject: EvaluationSubject, found: FoundLabelErrors, true_class: int |
     show_actions(subject, picked, f"{key}-picked", predicted)
 
 
+def better_start(config: "TrainConfig") -> str:
+    """Return what a better model than that of a run with these settings may start from."""
+    return FROM_PRETRAINED if config.starting_weights == "scratch" else OTHER_PRETRAINED
+
+
 def _judge(subject: EvaluationSubject, evaluation: "Evaluation", errors: "LabelErrors") -> None:
     """Say how many of the suspected images are label errors, and what to do first if most are mistakes of the model."""
     from cnn_core.metrics.label_errors import HIGHEST_RATE, TYPICAL_RATE, are_mostly_mistakes, expected_label_errors
@@ -232,6 +238,7 @@ def _judge(subject: EvaluationSubject, evaluation: "Evaluation", errors: "LabelE
             rate=TYPICAL_RATE,
             highest=HIGHEST_RATE,
             expected=expected,
+            start=better_start(subject.run.config),
         ),
         icon=":material/warning:",
     )
