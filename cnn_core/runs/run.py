@@ -76,6 +76,11 @@ class Run:
         """Whether it ended before it was completed."""
         return self.status in RESUMABLE
 
+    @property
+    def is_imported(self) -> bool:
+        """Whether its model was imported and not trained here: how it was trained is then unknown, beside what its model card says."""
+        return self.status == "finished" and self.summary.get("device", "") is None
+
 
 def select_runs(database: RunDatabase, where: str, values: tuple[Any, ...] = ()) -> list[Run]:
     """Return the runs that an SQL condition selects, without unreadable ones (see `list_runs`)."""

@@ -65,6 +65,7 @@ def test_an_imported_model_predicts_exactly_what_it_did_before(colours_copy: Tra
 def test_an_imported_model_is_a_finished_run_that_says_where_it_comes_from(store: Store, files, colours_run: Trained):
     run = store.run(finish(import_model(store, files[0], None)))  # the card in its header
     assert run.status == "finished" and run.tags == (TAG,) and colours_run.id in run.notes
+    assert run.is_imported and not colours_run.run.is_imported
     assert run.summary["test_accuracy"] == colours_run.run.summary["test_accuracy"]
     assert run.config.model == colours_run.run.config.model
     assert not Path(run.config.data).is_absolute()  # the images' folder is private

@@ -46,14 +46,28 @@ DEAD_ADVICE = (
 )
 LOWER_RATE, LESS_WIDTH = "a lower learning rate", "a smaller width or a lower learning rate"
 FROZEN_CHANNELS = "Only the head was trained: these channels are from the starting weights, and no setting of the run changes them. Other images can make them positive."
+OF_IMPORTED = "of the imported model"
+IMPORTED_CHANNELS = "After a ReLU such a channel is always zero and gets no gradient. A few are normal. How this imported model was trained is unknown."
 NOT_YET_CHANGED = (
     "By epoch {epoch} only the head was trained: these channels are from the starting weights. Other images can make them positive, and the channels "
     "of a later epoch's model may differ."
 )
 
 
+def describe_filters(subject: EvaluationSubject, model: "nn.Module") -> str:
+    """Return where the filters of the first convolution of the subject's `model` are from."""
+    run = subject.run
+    return OF_IMPORTED if run.is_imported else origin_of_filters(run.config, model, subject.model_epoch)
+
+
+def advise_on_dead_channels(subject: EvaluationSubject) -> str:
+    """Return what dead channels of the subject's model mean, and what to change."""
+    run = subject.run
+    return IMPORTED_CHANNELS if run.is_imported else advice_on_dead_channels(run.config, subject.model_epoch)
+
+
 def origin_of_filters(config: TrainConfig, model: "nn.Module", epoch: int | None = None) -> str:
-    """Return where the filters of the first convolution of `model` are from.
+    """Return where the filters of the first convolution of `model`, which a run with these settings trained, are from.
 
     epoch: that of the model, counted from 1; None for a model after all stages of the training.
     """
@@ -146,9 +160,7 @@ def show_filters(subject: EvaluationSubject) -> None:
         return
     filters = render_first_filters(model)
     count, height, width, _ = filters.shape
-    st.caption(
-        f"{count} filters of {height}×{width} pixels, {origin_of_filters(subject.run.config, model, subject.model_epoch)}."
-    )
+    st.caption(f"{count} filters of {height}×{width} pixels, {describe_filters(subject, model)}.")
     show_map_grid(
         count,
         "filter",
@@ -179,7 +191,7 @@ def show_dead_channels(subject: EvaluationSubject, evaluation: "Evaluation") -> 
         return
     dead, channels = sum(len(row.dead) for row in rows), sum(row.channels for row in rows)
     st.markdown(FOUND_DEAD.format(dead=dead, channels=channels, count=count, split=name))
-    st.caption(advice_on_dead_channels(subject.run.config, subject.model_epoch))
+    st.caption(advise_on_dead_channels(subject))
     _show_table(rows)
 
 
