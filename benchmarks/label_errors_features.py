@@ -20,6 +20,7 @@ from cnn_core.device import Arithmetic, choose_device
 from cnn_core.features.frozen_layers import FrozenLayers
 from cnn_core.metrics.evaluation import Evaluation
 from cnn_core.metrics.label_errors import find_label_errors
+from cnn_core.models.pretrained_input import expected_statistics
 from cnn_core.models.registry import build_model, find_family
 from cnn_core.training.cross_validation import stratified_folds
 
@@ -66,8 +67,7 @@ def features_of(images: ImageSet, classes: int) -> np.ndarray:
     device, family = choose_device("auto"), find_family(FAMILY)
     model = build_model(FAMILY, channels=3, image_size=SIDE, classes=classes, weights="pretrained")
     arithmetic = Arithmetic(device)
-    assert family.statistics
-    mean, std = ((value,) * 3 for value in family.statistics)
+    mean, std = expected_statistics(FAMILY, "", "pretrained", 3) or ((), ())
     layers = FrozenLayers(arithmetic.place(model), family.head, arithmetic, mean, std)
     return np.asarray(finish(layers.features(ImageSet(large.permute(0, 2, 3, 1).numpy(), images.labels))).cpu())
 
