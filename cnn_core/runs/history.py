@@ -70,6 +70,7 @@ class History:
     changes: list[Changed] = field(default_factory=list)
     tracked: list[TrackedPredictions] = field(default_factory=list)
     resumed: int = 0
+    _pace_from: list[float] = field(default_factory=lambda: [0, 0.0])  # step, seconds: of a stage's first report, empty before it
     _recent: deque[list[float]] = field(default_factory=lambda: deque(maxlen=PACE_REPORTS + 1))
     _steps: dict[str, Curve] = field(default_factory=lambda: _curves(MEASURES))
     _gauges: dict[str, Curve] = field(default_factory=lambda: _curves(GAUGES))
@@ -93,13 +94,15 @@ class History:
             case Started():
                 self.started = event
             case StageStarted():
-                self.trained = event
+                self.trained, self._pace_from = event, []
             case Resumed():
                 self._truncate_to(event)
             case Changed():
                 self.changes.append(event)
                 self._update_planned_epochs()
             case Steps():
+                if not self._pace_from:  # what is prepared before a stage, as features, is not part of its pace
+                    self._pace_from = [event.step, event.seconds]
                 self.last, self.stage = event, None
                 self._recent.append([event.images, event.train_seconds])
                 self._extend_curves(event)
@@ -163,6 +166,8 @@ class History:
         self._update_planned_epochs()
         self._recent.clear()
         self.stage = None
+        if self._pace_from and self._pace_from[0] >= checkpoint.step:
+            self._pace_from = [0, 0.0]
         if self.last and self.last.step > checkpoint.step:
             self.last = replace(self.last, step=checkpoint.step) if checkpoint.step else None
 
@@ -210,11 +215,14 @@ class History:
 
     @property
     def seconds_left(self) -> float | None:
-        """Estimated seconds to the last step, including validation; None before the first report."""
-        if not (self.started and self.last):
+        """Estimated seconds to the last step at the pace of the stage so far, including validation; None before its pace is known."""
+        if not (self.started and self.last and self._pace_from):
             return None
         total = self.started.steps_per_epoch * self.started.epochs
-        return (total - self.last.step) * self.last.seconds / self.last.step
+        step, seconds = self._pace_from
+        if self.last.step <= step:
+            return None
+        return (total - self.last.step) * (self.last.seconds - seconds) / (self.last.step - step)
 
     @property
     def images_per_second(self) -> float | None:

@@ -14,7 +14,7 @@ from cnn_core.models.registry import FAMILIES
 from cnn_core.training import learning_rate_finder
 from cnn_core.training.recipe import make_trainer
 from cnn_core.training.schedule import make_schedule
-from pages.views.configure.costs import MEASURE, TOO_SMALL
+from pages.views.configure.costs import MEASURE, SIDE, TOO_SMALL
 from pages.views.configure.previews import FIND, PLATEAU_NOTE, SHOW_BATCH, UNCERTAIN_RATE
 from pages.views.configure.settings_files import UNCHANGED
 from tests.helpers import is_a_sentence, write_images
@@ -169,6 +169,7 @@ def test_the_models_are_compared_by_their_own_parameters_at_the_data_sets_shape(
     for name, family in FAMILIES.items():
         assert table["Parameters"][family.title] == parameters(name)
     assert f"{table['Parameters']['SimpleCNN']:,}" == shown(at)["Parameters"]
+    assert set(table[SIDE]) == {32}
     pretrained = fill(at, model="efficientnet-lite0")
     memory = pretrained.dataframe[0].value.set_index("Model")["Memory (MB)"]
     assert f"{memory['EfficientNet-Lite0']:,.0f} MB" == shown(pretrained)["Memory"], "the head alone is trained"

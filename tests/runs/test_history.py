@@ -37,6 +37,22 @@ def test_the_time_left_is_the_pace_so_far_times_the_steps_left():
     assert history_of([STARTED, steps(50, 50)]).seconds_left == pytest.approx(0)
 
 
+def test_the_time_left_is_the_pace_of_the_stage_without_what_was_prepared_before_it():
+    def after(seconds: float, event):
+        return replace(event, seconds=event.seconds + seconds)
+
+    head = [STARTED, StageStarted("head", 1, 2, 10, 99), after(100, steps(4, 4)), after(100, steps(20, 16))]
+    history = history_of(head)
+    assert history.seconds_left == pytest.approx(30 * 0.011, rel=0.05), "features took 100 s before the first step"
+    slow = [replace(steps(last, 1), seconds=200.0 + last) for last in (21, 22)]  # a second a step, long after the head
+    whole = [*head, StageStarted("all", 2, 2, 99, 99)]
+    assert history_of(whole).seconds_left is None and history_of([*whole, slow[0]]).seconds_left is None
+    assert history_of([*whole, *slow]).seconds_left == pytest.approx(28)
+    for again in ([Resumed(20, 1)], [Resumed(4, 0)], [Resumed(0, 0)], [Resumed(20, 1), StageStarted("all", 2, 2, 99, 99), *slow]):
+        left = history_of([*whole, *slow, *again]).seconds_left
+        assert left is None or left > 0
+
+
 def test_the_speed_shown_is_of_the_last_seconds_and_in_the_end_of_the_whole_run():
     slow = [replace(steps(last, 1), train_seconds=last * 1.0) for last in range(1, 51)]
     fast = [replace(steps(last, 1), train_seconds=50 + (last - 50) * 0.01) for last in range(51, 101)]

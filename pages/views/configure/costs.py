@@ -44,6 +44,7 @@ NO_PICTURE = "The picture of the network is shown as soon as all settings are va
 PICTURE_NOTE = (
     "The layers from the image to the classes, with the shape of their output (channels × height×width) and their parameters."
 )
+SIDE = "Image size (px)"
 TOO_SMALL = "images too small for this model"
 
 
@@ -156,15 +157,20 @@ def _row(name: str, config: TrainConfig, info: DataInfo, seconds: float | None) 
     row = {"Model": FAMILIES[name].title}
     try:
         own = _info(name, config, info)
+        row[SIDE] = own.image_size
         cost = _cost(name, own, config.batch_size, _options(name, config))
         part = _cost_of_part(config if name == config.model else make_config(data=config.data, model=name), own)
     except StudioError:
-        return row | {
-            "Parameters": None,
-            "Multiply-adds": TOO_SMALL,
-            "Memory (MB)": None,
-            "Time per epoch (s)": None,
-        }
+        return (
+            {SIDE: None}
+            | row
+            | {
+                "Parameters": None,
+                "Multiply-adds": TOO_SMALL,
+                "Memory (MB)": None,
+                "Time per epoch (s)": None,
+            }
+        )
     return row | {
         "Parameters": cost.parameters,
         "Multiply-adds": _short(cost.multiply_adds),

@@ -8,7 +8,9 @@ from pages.shared.server import get_store
 from pages.shared.trial_times import trial_seconds
 
 DURATION = "Training takes about {duration}{where}."
-DURATION_OF_HEAD = "The epochs take about {duration}. Before them, the features of the images are computed, once."
+DURATION_OF_HEAD = (
+    "The epochs take about {duration}. Before them, the features of the images are computed, unless an earlier run kept them."
+)
 UNKNOWN_OF_HEAD = (
     "Most of the time is needed to compute the features of the images, once; the epochs after that take seconds. How long training takes is not known "
     "until a run with this data set and model has ended."
