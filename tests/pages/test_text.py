@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from cnn_core.models.pretrained_table import PRETRAINED
+from cnn_core.models.weights_source import published_file
 from pages.shared.text import WORD_JOINER, plain
 
 HOSTILE = (
@@ -25,3 +27,11 @@ def test_usual_names_are_unchanged(text):
 @pytest.mark.parametrize("text", HOSTILE)
 def test_escaping_adds_marks_and_loses_nothing(text):
     assert re.sub(r"\\([^\w\s]|_)", r"\1", plain(text)).replace(WORD_JOINER, "") == text
+
+
+@pytest.mark.parametrize("name", PRETRAINED)
+def test_the_address_of_weights_can_be_copied_from_a_message(name):
+    file = published_file(name)
+    address = file.url if file else pytest.fail(f"{name} has no address")
+    message = plain(f"[Errno -2] Fetch the file {address}. Put it into /home/a_b.")
+    assert f" `{address}`. " in message and WORD_JOINER not in message and message.startswith(r"\[Errno -2\]")

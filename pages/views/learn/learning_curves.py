@@ -76,7 +76,7 @@ EXPLANATION = (
 )
 SOURCE = "J. Yosinski and others, How transferable are features in deep neural networks? (2014)"
 BANDS = "Lines are means over the draws; bands reach from the lowest to the highest draw."
-TERMS = {"weights": "starting weights", "train": "trained part", "images_per_class": "images per class"}
+TERMS = {"weights": "starting weights", "train": "trained layers", "images_per_class": "images per class"}
 CHOICES = {name: way.title.capitalize() for name, way in WAYS.items()} | {UNKNOWN: NO_PREDICTION}  # the texts of the predictions
 ALT = "Validation accuracy of three ways to train against the number of images of each class"
 
