@@ -154,23 +154,14 @@ def _draw(places: ModelPlaces, figures: Sequence[Figure], picture: str) -> None:
 
 
 def _row(name: str, config: TrainConfig, info: DataInfo, seconds: float | None) -> dict[str, Any]:
-    row = {"Model": FAMILIES[name].title}
+    row: dict[str, Any] = {"Model": FAMILIES[name].title, SIDE: None}
     try:
         own = _info(name, config, info)
         row[SIDE] = own.image_size
         cost = _cost(name, own, config.batch_size, _options(name, config))
         part = _cost_of_part(config if name == config.model else make_config(data=config.data, model=name), own)
     except StudioError:
-        return (
-            {SIDE: None}
-            | row
-            | {
-                "Parameters": None,
-                "Multiply-adds": TOO_SMALL,
-                "Memory (MB)": None,
-                "Time per epoch (s)": None,
-            }
-        )
+        return row | {"Parameters": None, "Multiply-adds": TOO_SMALL, "Memory (MB)": None, "Time per epoch (s)": None}
     return row | {
         "Parameters": cost.parameters,
         "Multiply-adds": _short(cost.multiply_adds),
