@@ -19,6 +19,7 @@ LOWERED_BATCH = (
 )
 LOWERED_PATIENCE = "The plateau patience is {value:,} instead of the default of {default:,}, because early stopping would end the run before that."
 LOWERED_HEAD = "The head alone learns for {value} instead of the default of {default}, so that the other layers learn for at least half of all epochs."
+CUT_HEAD = "The head alone learns for {value} instead of {chosen}, so that the other layers learn in the last one. Raise the epochs, or lower the head epochs."
 
 TOO_FEW_IMAGES = (
     "Data set “{data}” has at most one training image in each class, so none can be used for validation. Add images: at least two training "
@@ -44,7 +45,8 @@ def fit_defaults(config: TrainConfig, info: DataInfo, given: Collection[str] = (
 
 
 def describe_lowered(config: TrainConfig, info: DataInfo, given: Collection[str] = ()) -> tuple[str, ...]:
-    """Return a sentence for each default that was lowered: by `fit_defaults`, from the same arguments, and by `make_config`."""
+    """Return a sentence for each default that was lowered: by `fit_defaults`, from the same arguments, and by `make_config`; and where
+    all epochs are head epochs, of which the last one is not (see `plan_stages`)."""
     notes, fitted = [], fit_defaults(config, info, given).batch_size
     if fitted != config.batch_size:
         count = config.count_training_images(info)
@@ -55,6 +57,8 @@ def describe_lowered(config: TrainConfig, info: DataInfo, given: Collection[str]
     default = FAMILIES[config.model].defaults.get("head_epochs", 0)
     if "head_epochs" not in given and has_effect("head_epochs", config.model_dump()) and config.head_epochs < default:
         notes.append(LOWERED_HEAD.format(value=counted(config.head_epochs, "epoch"), default=default))
+    if has_effect("head_epochs", config.model_dump()) and config.head_epochs >= config.epochs:
+        notes.append(CUT_HEAD.format(value=counted(config.epochs - 1, "epoch"), chosen=config.head_epochs))
     return tuple(notes)
 
 

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from cnn_core.config.defaults import make_config
-from cnn_core.config.fitting import LOWERED_BATCH, LOWERED_HEAD, LOWERED_PATIENCE, describe_lowered, fit_defaults
+from cnn_core.config.fitting import CUT_HEAD, LOWERED_BATCH, LOWERED_HEAD, LOWERED_PATIENCE, describe_lowered, fit_defaults
 from cnn_core.data.source import DataInfo
 from cnn_core.data.splits import stratified_split
 from cnn_core.errors import SettingError
+from cnn_core.training.stages import plan_stages
 from tests.helpers import is_a_sentence
 
 
@@ -80,3 +81,11 @@ def test_default_head_epochs_leave_half_of_all_epochs_to_the_other_layers_and_th
         "no other layer learns"
     )
     assert make_config(model="efficientnet-lite0", train="all", epochs=5, head_epochs=4).head_epochs == 4, "typed, so not lowered"
+
+
+def test_typed_head_epochs_that_leave_no_other_epoch_are_cut_and_that_is_said():
+    typed = make_config(model="efficientnet-lite0", train="all", epochs=4, head_epochs=4)
+    (said,) = describe_lowered(typed, info_of(500, 500), given=("head_epochs",))
+    assert said == CUT_HEAD.format(value="3 epochs", chosen=4) and plan_stages(typed)[0].epochs == 3
+    fewer = make_config(model="efficientnet-lite0", train="all", epochs=4, head_epochs=3)
+    assert describe_lowered(fewer, info_of(500, 500), given=("head_epochs",)) == ()
